@@ -50,6 +50,16 @@ func (v Value) MarshalJSON() ([]byte, error) {
 	return v, nil
 }
 
+// UnmarshalJSON keeps a copy of the value as it is; null is no value.
+func (v *Value) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*v = nil
+		return nil
+	}
+	*v = bytes.Clone(b)
+	return nil
+}
+
 // Event is the immutable record of one edit. In the ledger its value is sealed; the
 // commitment lets an auditor who is shown one value and its salt check it alone.
 type Event struct {
