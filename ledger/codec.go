@@ -346,7 +346,8 @@ func (p *parser) uint() (n uint64) {
 func (p *parser) time() time.Time {
 	s := p.text()
 	t, err := time.Parse(timeLayout, s)
-	if err != nil || len(s) != len(timeLayout) {
+	// Parse takes a comma for the point of the seconds, so what it read is written again.
+	if err != nil || t.Format(timeLayout) != s {
 		p.fail("a time like " + timeLayout)
 	}
 	return t

@@ -104,14 +104,14 @@ func Blocks(t *testing.T, open func(t *testing.T) stream.Blocks) {
 	})
 
 	t.Run("follow goes on and stops with its context", func(t *testing.T) {
-		ctx, b := within(t), open(t)
-		ctx, cancel := context.WithCancel(ctx)
+		writing, b := within(t), open(t)
+		ctx, cancel := context.WithCancel(writing)
 		defer cancel()
 		const n = 50
 		written := make(chan error, 1)
 		go func() {
 			for i := range uint64(n) {
-				if _, err := b.Append(ctx, []byte{byte(i)}, i); err != nil {
+				if _, err := b.Append(writing, []byte{byte(i)}, i); err != nil {
 					written <- err
 					return
 				}

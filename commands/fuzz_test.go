@@ -1,0 +1,60 @@
+package commands
+
+import (
+	"errors"
+	"testing"
+
+	"vitae/ledger"
+)
+
+// FuzzPatch: a body is refused, or it comes to events that can be stored and folded,
+// that another instance decides as well, and that leave nothing to do (but for the phone
+// that moves up).
+func FuzzPatch(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, `[]`, `null`, `{"firstName":"Jane","headline@fr_FR":null}`, `{"phone":null}`, `{"phones":[]}`,
+		`{"phone":"+1","phones":[{"number":"+1"},{"id":"primary","number":"+2","type":"x"}]}`,
+		`{"linkedIn":"jane","website":"x.example","birthDate":"1990-01-15"}`,
+		`{"nexudus":{"onNewWallPost":true},"postpress":{"location":{"id":"1"},"openToWork":null},"jarvi":{"custom":{"2788baea-1119-46d9-8e60-af9d6a1268e1":"x"}}}`,
+		`{"skills":[{"name":"Go"},{"id":"go","name":"SQL"}],"jobTitles":[{"title":"x"}]}`,
+		`{"linkedin":{"ims":{"a":{"id":"a","provider":"SKYPE"}},"imsOrder":["a"]}}`,
+		`{"name":"x","skills":[{"name":"a"}]}`, `{"picture":"sha256:aa"}`, `{"a.b":1}`, `{"nexudus.onNewWallPost":true}`,
+	} {
+		f.Add([]byte(seed), true)
+		f.Add([]byte(seed), false)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, profile bool) {
+		view := ledger.Base
+		if !profile {
+			view = resumeAlias("R1")
+		}
+		var refusal *ledger.Refusal
+		c, err := Patch(view, body)
+		if err != nil {
+			if !errors.As(err, &refusal) || len(refusal.Fields) == 0 || c != nil {
+				t.Fatalf("got %v, %v", c, err)
+			}
+			return
+		}
+		w := someone(t)
+		events, err := c.Decide(w.p, w.env())
+		sameDecision(t, w, c, events, err)
+		if err != nil {
+			if !errors.As(err, &refusal) || len(refusal.Fields) == 0 {
+				t.Fatalf("decide: %v", err)
+			}
+			return
+		}
+		w.apply(t, events)
+		parse(t, w.p.AppendDocument(nil, view))
+		again, err := c.Decide(w.p, w.env())
+		if n := parse(t, body); err != nil || len(again) > 0 && !clearsPhone(n) {
+			t.Fatalf("the same patch again gives %v\n%s", err, show(again))
+		}
+	})
+}
+
+func clearsPhone(body ledger.Node) bool {
+	v, ok := body.Member(phone)
+	return ok && v.Kind == ledger.NodeNull
+}

@@ -1,0 +1,67 @@
+package vault
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"vitae/ledger"
+)
+
+// MaxSecret is the largest secret in bytes.
+const MaxSecret = 64 << 10
+
+// secretKey: names may hold what keys of a bucket may not.
+func secretKey(p ledger.ProfileID, name string) string {
+	return p.String() + ".secret." + hex.EncodeToString([]byte(name))
+}
+
+func secretData(p ledger.ProfileID, name string) []byte {
+	return append(append([]byte("secret|"), p[:]...), name...)
+}
+
+// PutSecret seals a credential under the profile's key; the last one under a name
+// counts. On nil it is durable and the one before is overwritten. Errors: as Seal;
+// ledger.ErrCapacity for more than MaxSecret bytes.
+func (v *Vault) PutSecret(ctx context.Context, p ledger.ProfileID, name string, secret []byte) error {
+	switch {
+	case name == "" || len(name) > 100:
+		return errors.New("vault: a secret's name has 1 to 100 bytes")
+	case len(secret) > MaxSecret:
+		return fmt.Errorf("vault: a secret of %d bytes: %w", len(secret), ledger.ErrCapacity)
+	}
+	ring, err := v.ring(ctx, p)
+	if err != nil {
+		return err
+	}
+	sealed, err := ring.sealAs(forSecrets, secret, secretData(p, name))
+	if err != nil {
+		return err
+	}
+	key := secretKey(p, name)
+	rev, err := v.keys.Set(ctx, key, sealed)
+	if err != nil {
+		return err
+	}
+	return v.keys.Scrub(ctx, key, rev)
+}
+
+// Secret opens the secret of a name. Errors: ledger.ErrNotFound when there is none (or
+// no such profile), ledger.ErrErased, ErrCorrupt, ledger.ErrUnavailable.
+func (v *Vault) Secret(ctx context.Context, p ledger.ProfileID, name string) ([]byte, error) {
+	ring, err := v.ring(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	e, err := v.keys.Get(ctx, secretKey(p, name))
+	if err != nil {
+		return nil, err
+	}
+	return ring.openAs(forSecrets, e.Value, secretData(p, name))
+}
+
+// DeleteSecret takes the secret out and overwrites it; none is no error.
+func (v *Vault) DeleteSecret(ctx context.Context, p ledger.ProfileID, name string) error {
+	return v.keys.Remove(ctx, secretKey(p, name))
+}
