@@ -130,6 +130,9 @@ func (c *addItem) Decide(p *ledger.Profile, env ledger.Env) ([]ledger.Event, err
 		}
 		return nil, fmt.Errorf("item %q of %s: %w", id, field, ledger.ErrExists)
 	}
+	if first, ok := c.at.find(p, ledger.PrimaryPhone); ok && c.at.isFirstPhone(ledger.PrimaryPhone) && c.item.Value.Equal(first) {
+		return nil, nil // it was added before, and is known under the first one's id
+	}
 	if c.at.count(p) >= c.at.field.Max {
 		return nil, ledger.Refuse("", ledger.CodeTooMany, tooMany(c.at.field))
 	}

@@ -1,0 +1,259 @@
+// Package server puts the parts of a running Vitae together, and takes them apart in
+// order: engine, vault, ledger, projections and committer (Core), and around them the
+// API keys, the sinks and the HTTP server (Server). It decides nothing itself.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"vitae/cmd/vitae/internal/config"
+	"vitae/commands"
+	"vitae/ledger"
+	"vitae/ledger/engine"
+	"vitae/ledger/stream"
+	"vitae/ledger/vault"
+	"vitae/projections"
+	"vitae/projections/history"
+	"vitae/projections/views"
+)
+
+// Core is what keeps profiles: everything but the outside. Close it.
+type Core struct {
+	Engine  *engine.Engine
+	Vault   *vault.Vault
+	Ledger  *stream.Ledger
+	Views   *views.Views
+	History *history.History
+
+	log       *slog.Logger
+	committer *stream.Committer // on the embedded engine
+	router    *stream.Router    // on an external cluster
+
+	run     context.CancelFunc
+	running sync.WaitGroup
+	closers []func(context.Context) error
+}
+
+// OpenCore opens the data folder (or the cluster), and makes what is not there. On nil
+// commands can be submitted and projections follow the ledger; they may not have caught
+// up yet. It refuses to start on a folder that another process holds, with a master key
+// that is not the vault's, and on a ledger that is shorter than the projections know it.
+func OpenCore(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Core, err error) {
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return nil, err
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	c := &Core{log: log, run: stop}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close(context.WithoutCancel(ctx)))
+		}
+	}()
+	if err := c.openStores(ctx, cfg); err != nil {
+		return nil, err
+	}
+	if err := c.openProjections(ctx, cfg); err != nil {
+		return nil, err
+	}
+	if err := c.openCommitter(ctx, run, cfg); err != nil {
+		return nil, err
+	}
+	c.follow(run, c.Views.Projection)
+	c.follow(run, c.History.Projection)
+	return c, nil
+}
+
+func (c *Core) onClose(f func(context.Context) error) { c.closers = append(c.closers, f) }
+
+func (c *Core) openStores(ctx context.Context, cfg config.Config) (err error) {
+	opt := engine.Options{URL: cfg.NATS, Log: c.log, Name: "vitae"}
+	if cfg.NATS == "" {
+		opt.Dir = filepath.Join(cfg.Data, "engine")
+	} else {
+		opt.Replicas = cfg.Replicas
+	}
+	if c.Engine, err = engine.Open(ctx, opt); err != nil {
+		return err
+	}
+	c.onClose(c.Engine.Close)
+	master, err := masterKey(cfg)
+	if err != nil {
+		return err
+	}
+	store, err := vault.OpenJetStream(ctx, c.Engine.JetStream(), c.Engine.Replicas())
+	if err != nil {
+		return err
+	}
+	if c.Vault, err = vault.Open(ctx, store, master); err != nil {
+		return err
+	}
+	blocks, err := stream.OpenJetStream(ctx, c.Engine.JetStream(), stream.LedgerStream(0, c.Engine.Replicas()))
+	if err != nil {
+		return err
+	}
+	c.Ledger = stream.OpenLedger(blocks, blocks.Lineage())
+	return nil
+}
+
+func masterKey(cfg config.Config) ([]byte, error) {
+	if text := cfg.MasterKey.Reveal(); text != "" {
+		return vault.ParseMaster(text)
+	}
+	return vault.LoadMaster(filepath.Join(cfg.Data, "master.key"), true)
+}
+
+func (c *Core) openProjections(ctx context.Context, cfg config.Config) (err error) {
+	pc := projections.Config{Dir: filepath.Join(cfg.Data, "projections"), Source: c.Ledger, Log: c.log}
+	if c.Views, err = views.Open(ctx, pc); err != nil {
+		return err
+	}
+	c.onClose(func(context.Context) error { return c.Views.Close() })
+	if c.History, err = history.Open(ctx, pc); err != nil {
+		return err
+	}
+	c.onClose(func(context.Context) error { return c.History.Close() })
+	head, err := c.Ledger.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if known := max(c.Views.Position(), c.History.Position()); known > head.Seq {
+		return fmt.Errorf("the ledger ends at sequence %d, but commits up to %d were applied from it: it is shorter than it was. "+
+			"Restore the engine's folder, or, if an older copy was put back on purpose, remove the folder %q to make the projections anew",
+			head.Seq, known, pc.Dir)
+	}
+	return nil
+}
+
+func (c *Core) openCommitter(ctx, run context.Context, cfg config.Config) (err error) {
+	open := func(ctx context.Context) (*stream.Committer, error) {
+		return stream.NewCommitter(ctx, c.Ledger, stream.CommitterConfig{Sealer: c.Vault, States: c.Views, Idems: c.History, Log: c.log})
+	}
+	if c.Engine.Embedded() {
+		if c.committer, err = open(ctx); err != nil {
+			return err
+		}
+		c.onClose(c.committer.Close)
+		return nil
+	}
+	leases, err := c.Engine.JetStream().CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "LEASES", History: 1, Replicas: c.Engine.Replicas()})
+	if err != nil {
+		return err
+	}
+	owner := ledger.NewID(time.Now())
+	c.router = stream.NewRouter(stream.RouterConfig{
+		Conn: c.Engine.Conn(), Subject: "vitae.commit.0", Open: open, Encode: commands.Encode, Decode: commands.Decode, Log: c.log,
+		Wrap:   func(b []byte) ([]byte, error) { return c.Vault.SealSystem("commit", "wire", b) },
+		Unwrap: func(b []byte) ([]byte, error) { return c.Vault.OpenSystem("commit", "wire", b) },
+		Lead: func(ctx context.Context) (<-chan struct{}, func(), error) {
+			l, err := c.Engine.Lease(ctx, leases, "committer.0", owner, leaseTTL)
+			if err != nil {
+				return nil, nil, err
+			}
+			return l.Lost(), func() {
+				end, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTTL)
+				defer cancel()
+				if err := l.Release(end); err != nil {
+					c.log.Warn("lease not released: others wait until it ends", "lease", "committer.0", "error", err)
+				}
+			}, nil
+		},
+	})
+	leading, stop := context.WithCancel(run)
+	ended := make(chan error, 1)
+	go func() { ended <- c.router.Run(leading) }()
+	c.onClose(func(context.Context) error {
+		stop()
+		return <-ended
+	})
+	return nil
+}
+
+// leaseTTL is how long after a crash another instance takes over.
+const leaseTTL = 5 * time.Second
+
+// follow runs a projection until the core is closed. One that stops for good says so in
+// its health and in the log; reads of it go on, and a rebuild heals it.
+func (c *Core) follow(ctx context.Context, p *projections.Projection) {
+	c.running.Go(func() { c.Follow(ctx, p) })
+}
+
+// Follow runs a projection until ctx ends or it stops for good.
+func (c *Core) Follow(ctx context.Context, p *projections.Projection) {
+	if err := p.Run(ctx); err != nil && ctx.Err() == nil {
+		c.log.Error("a projection has stopped; reads of it stay where they are until it is rebuilt", "projection", p.Name(), "error", err)
+	}
+}
+
+// Submit is stream.Committer.Submit, wherever the committer is.
+func (c *Core) Submit(ctx context.Context, req ledger.Request) (ledger.Reply, error) {
+	if c.committer != nil {
+		return c.committer.Submit(ctx, req)
+	}
+	return c.router.Submit(ctx, req)
+}
+
+// Head is the last sequence that this instance knows to be on stable storage. An
+// instance that does not commit asks the ledger.
+func (c *Core) Head(ctx context.Context) (ledger.Seq, error) {
+	local := c.committer
+	if local == nil {
+		local = c.router.Committer()
+	}
+	if local != nil {
+		return local.Head(), nil
+	}
+	h, err := c.Ledger.Head(ctx)
+	return h.Seq, err
+}
+
+// Stats are the committer's counts; zero on an instance that does not commit.
+func (c *Core) Stats() stream.CommitterStats {
+	local := c.committer
+	if local == nil {
+		local = c.router.Committer()
+	}
+	if local == nil {
+		return stream.CommitterStats{}
+	}
+	return local.Stats()
+}
+
+// Profile gives the opened state of a profile, with everything up to atLeast applied.
+func (c *Core) Profile(ctx context.Context, id ledger.ProfileID, atLeast ledger.Seq) (*ledger.Profile, error) {
+	if err := c.Views.Wait(ctx, atLeast); err != nil {
+		return nil, err
+	}
+	p, err := c.Views.Profile(ctx, id)
+	if err != nil || p.Erased {
+		return p, err
+	}
+	return p, p.OpenAll(c.Vault)
+}
+
+// Close ends everything in the order opposite to that of OpenCore: what was taken is
+// stored, projections stop after the block in hand, the engine is shut down. ctx bounds
+// the whole.
+func (c *Core) Close(ctx context.Context) error {
+	// The committer first: nothing new comes, and what waits gets its answer.
+	var errs []error
+	if n := len(c.closers); n > 0 && (c.committer != nil || c.router != nil) {
+		errs = append(errs, c.closers[n-1](ctx))
+		c.closers = c.closers[:n-1]
+	}
+	c.run()
+	c.running.Wait()
+	for i := len(c.closers) - 1; i >= 0; i-- {
+		errs = append(errs, c.closers[i](ctx))
+	}
+	c.closers = nil
+	return errors.Join(errs...)
+}
