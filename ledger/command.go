@@ -34,6 +34,9 @@ type Request struct {
 
 // Reply is what became of a request.
 type Reply struct {
+	// Profile is whose reply it is. In a replayed reply it may be another than the
+	// request's: the one that was created then.
+	Profile ProfileID
 	// Seq is the profile's last sequence: of the new commit, or the present one when
 	// nothing changed.
 	Seq     Seq

@@ -59,9 +59,7 @@ func (e *Engine) openEmbedded(ctx context.Context) error {
 	lg := &serverLog{log: e.opt.Log}
 	srv.SetLoggerV2(lg, false, false, false)
 	if e.gate != nil {
-		if err := e.gate.attach(srv); err != nil {
-			return err
-		}
+		e.gate.attach(srv)
 	}
 	srv.Start()
 	if err := awaitReady(ctx, srv, lg); err != nil {
@@ -71,7 +69,7 @@ func (e *Engine) openEmbedded(ctx context.Context) error {
 		return err
 	}
 	if e.gate != nil {
-		return e.gate.open(srv)
+		return e.gate.open(e.conn)
 	}
 	return nil
 }

@@ -46,7 +46,9 @@ type Options struct {
 	// Listen is the address (host:port) at which subscribers may connect to the embedded
 	// server; "" for none. It needs Authorize and Feed.
 	Listen string
-	// Authorize decides who may connect at Listen.
+	// Authorize decides who may connect at Listen. It is called from many goroutines for
+	// each connection, and once only: what is revoked later stays connected until
+	// Engine.Disconnect.
 	Authorize func(token string) (Grant, bool)
 	// Feed is the stream that subscribers may read, and only read.
 	Feed string
@@ -122,6 +124,23 @@ func (e *Engine) Conn() *nats.Conn { return e.conn }
 
 // Replicas is how many servers are to keep each stream.
 func (e *Engine) Replicas() int { return e.replicas }
+
+// ListenAddr is the address at which subscribers may connect; "" when they may not.
+func (e *Engine) ListenAddr() string {
+	if e.gate == nil {
+		return ""
+	}
+	return e.srv.Addr().String()
+}
+
+// Disconnect ends the connections of the subscriber whose Grant has that name, and takes
+// the grant away. If Authorize still knows its token, it may come back.
+func (e *Engine) Disconnect(name string) error {
+	if e.gate == nil {
+		return nil
+	}
+	return e.gate.disconnect(name)
+}
 
 // Embedded says whether the server runs in this process.
 func (e *Engine) Embedded() bool { return e.srv != nil }

@@ -67,8 +67,11 @@ type Lease struct {
 	loseOnce sync.Once
 
 	mu    sync.Mutex
-	rev   uint64    // of our last write
+	rev   uint64    // of our last write that we know of
 	until time.Time // monotonic; valid before it
+	// doubt is when the first of the renewals was asked for whose outcome is unknown;
+	// zero when there is none. Only the renewing goroutine uses it.
+	doubt time.Time
 }
 
 // Lease waits until nobody else holds the lease called name, takes it for owner and
@@ -234,14 +237,18 @@ func (l *Lease) renew(ctx context.Context) {
 	}
 }
 
-// renewOnce writes the record again. false means that the lease is somebody else's.
+// renewOnce writes the record again. An error means that there was no usable answer, and false that the lease is somebody else's.
 func (l *Lease) renewOnce(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(l.Remaining(), apiTimeout))
 	defer cancel()
 	asked := time.Now()
+	if l.doubt.IsZero() {
+		l.doubt = asked
+	}
 	rev, err := writeLease(ctx, l.kv, l.name, l.rec, l.revision())
 	if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
-		// Somebody took it, or an earlier renewal was stored and its answer lost.
+		// Somebody took it, or an earlier renewal was stored and its answer lost. That was
+		// stored after the first one in doubt was asked for, so it counts from then.
 		rec, have, err := readLease(ctx, l.kv, l.name)
 		if err != nil {
 			return false, err
@@ -249,13 +256,11 @@ func (l *Lease) renewOnce(ctx context.Context) (bool, error) {
 		if rec.Nonce != l.rec.Nonce {
 			return false, nil
 		}
-		asked = time.Now()
-		if rev, err = writeLease(ctx, l.kv, l.name, l.rec, have); err != nil {
-			return false, err
-		}
+		rev, asked = have, l.doubt
 	} else if err != nil {
 		return false, err
 	}
+	l.doubt = time.Time{}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.rev, l.until = rev, asked.Add(l.ttl-l.margin())

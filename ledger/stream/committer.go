@@ -202,7 +202,7 @@ func (c *Committer) replay(ctx context.Context, req ledger.Request) (ledger.Repl
 }
 
 func replyTo(seq ledger.Seq, commit *ledger.Commit, replayed bool) ledger.Reply {
-	reply := ledger.Reply{Seq: seq, Changed: true, Replayed: replayed, Commit: commit.ID, Time: commit.Time, Fields: commit.Fields()}
+	reply := ledger.Reply{Profile: commit.Profile, Seq: seq, Changed: true, Replayed: replayed, Commit: commit.ID, Time: commit.Time, Fields: commit.Fields()}
 	for i := range commit.Events {
 		switch e := &commit.Events[i]; e.Op {
 		case ledger.OpCopied:
@@ -228,6 +228,7 @@ func (c *Committer) try(ctx context.Context, req ledger.Request) (ledger.Reply, 
 		seq, last := e.state.Seq, e.last
 		c.hot.unlock(e)
 		reply, err := c.undecided(ctx, seq, last, events, err)
+		reply.Profile = req.Profile
 		return reply, nil, err
 	}
 	commit, raw, err := c.seal(ctx, e.state, req, events)

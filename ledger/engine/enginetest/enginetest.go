@@ -116,6 +116,39 @@ func (c *Cluster) Restart(t testing.TB, i int) {
 	}
 }
 
+// AwaitReplicas waits until a stream has a leader and every replica of it is up to date.
+// A stream is acknowledged into being by its leader, before the others have it.
+func AwaitReplicas(t testing.TB, js jetstream.JetStream, stream string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for {
+		try, stop := context.WithTimeout(ctx, time.Second)
+		s, err := js.Stream(try, stream)
+		stop()
+		if err == nil && complete(s.CachedInfo()) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("stream %s is not on all its replicas: %v", stream, err)
+		case <-time.After(20 * time.Millisecond): // the server has no event to wait for
+		}
+	}
+}
+
+func complete(info *jetstream.StreamInfo) bool {
+	if info.Cluster == nil {
+		return true // a lone server
+	}
+	for _, r := range info.Cluster.Replicas {
+		if !r.Current || r.Offline {
+			return false
+		}
+	}
+	return info.Cluster.Leader != "" && len(info.Cluster.Replicas) == info.Config.Replicas-1
+}
+
 // StartCluster starts n servers that form one JetStream cluster, waits until it has a
 // leader and every server takes part, and gives their client URLs.
 func StartCluster(t testing.TB, n int) []string {
@@ -143,17 +176,18 @@ func NewCluster(t testing.TB, n int) *Cluster {
 			t.Fatal(err)
 		}
 	}
-	var peers []*url.URL
-	for _, port := range routes {
-		peers = append(peers, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", port)})
-	}
 	c := &Cluster{}
 	for i := range n {
 		opt := Config(t.TempDir())
 		opt.ServerName = fmt.Sprintf("node-%d", i+1)
 		opt.Port = clients[i]
 		opt.Cluster = server.ClusterOpts{Name: "enginetest", Host: "127.0.0.1", Port: routes[i]}
-		opt.Routes = peers
+		// A server counts its routes to know the size of the cluster, so not to itself.
+		for j, port := range routes {
+			if j != i {
+				opt.Routes = append(opt.Routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", port)})
+			}
+		}
 		c.Options = append(c.Options, opt.Clone())
 		c.Servers = append(c.Servers, start(t, opt))
 	}
