@@ -70,7 +70,8 @@ func Open(ctx context.Context, cfg Config, m Model) (*Projection, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open projection %s: %w", m.Name(), err)
 	}
-	p := &Projection{model: m, source: cfg.Source, log: cfg.Log, path: filepath.Join(dir, m.Name()+".db")}
+	p := &Projection{model: m, source: cfg.Source, log: cfg.Log, path: filepath.Join(dir, m.Name()+".db"),
+		waiters: waiters{wanted: make(chan struct{}, 1)}}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -172,6 +173,7 @@ func (p *Projection) Read(do func(*Reader) error) error {
 const (
 	maxCommits = 2000 // some 50 ms of work
 	readAhead  = 16   // blocks
+	linger     = 20 * time.Millisecond
 )
 
 // The pause before a failed projection starts again from its position.
@@ -276,7 +278,7 @@ func (p *Projection) follow(ctx context.Context) error {
 	defer cancel()
 	var batch []stream.Located
 	for b := range blocks {
-		batch = gather(append(batch[:0], b), blocks)
+		batch = p.gather(append(batch[:0], b), blocks)
 		if err := p.apply(batch); err != nil {
 			return err
 		}
@@ -309,10 +311,20 @@ func unreadable(m Model, at ledger.Seq, err error) error {
 	return fmt.Errorf("read the ledger at sequence %d: %w", at, err)
 }
 
-// gather adds the blocks that wait already, within the bounds of one transaction.
-func gather(batch []stream.Located, more <-chan stream.Located) []stream.Located {
+// gather adds the blocks that wait already, within the bounds of one transaction, and
+// those that come within the linger time as long as nobody waits to read them: what a
+// transaction costs does not depend on how much is in it.
+func (p *Projection) gather(batch []stream.Located, more <-chan stream.Located) []stream.Located {
+	now := make(chan time.Time)
+	close(now)
+	patience := time.NewTimer(linger)
+	defer patience.Stop()
+	over := patience.C
 	commits := len(batch[0].Commits)
 	for commits < maxCommits {
+		if p.waiters.waiting() {
+			over = now // take what is there, and no more
+		}
 		select {
 		case b, ok := <-more:
 			if !ok {
@@ -320,7 +332,18 @@ func gather(batch []stream.Located, more <-chan stream.Located) []stream.Located
 			}
 			batch = append(batch, b)
 			commits += len(b.Commits)
+			continue
 		default:
+		}
+		select {
+		case b, ok := <-more:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, b)
+			commits += len(b.Commits)
+		case <-p.waiters.wanted:
+		case <-over:
 			return batch
 		}
 	}

@@ -15,6 +15,16 @@ type waiters struct {
 	at   ledger.Seq // never decreases, except by a rebuild against a shorter ledger
 	stop error      // why the position will not move; nil while it may
 	heap waitHeap   // by sequence
+
+	// wanted has a token when somebody has begun to wait; capacity 1.
+	wanted chan struct{}
+}
+
+// waiting says that somebody waits.
+func (w *waiters) waiting() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.heap) > 0
 }
 
 type waiter struct {
@@ -67,6 +77,10 @@ func (w *waiters) wait(ctx context.Context, seq ledger.Seq) error {
 	x := &waiter{seq: seq, done: make(chan struct{})}
 	heap.Push(&w.heap, x)
 	w.mu.Unlock()
+	select {
+	case w.wanted <- struct{}{}:
+	default:
+	}
 	select {
 	case <-x.done:
 		return x.err
