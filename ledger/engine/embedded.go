@@ -95,7 +95,8 @@ func awaitReady(ctx context.Context, srv *server.Server, lg *serverLog) error {
 // stopServer stops the embedded server, waits for it and unlocks the folder.
 func (e *Engine) stopServer() error {
 	if e.gate != nil {
-		e.gate.close()
+		e.gate.shut()
+		e.gate.busy.Wait() // they end with the connection
 	}
 	if e.srv != nil {
 		e.srv.Shutdown()

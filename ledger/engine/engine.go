@@ -44,7 +44,7 @@ type Options struct {
 	// commas. Credentials may stand in them; they are never logged.
 	URL string
 	// Listen is the address (host:port) at which subscribers may connect to the embedded
-	// server; "" for none. It needs Authorize and Feed.
+	// server; "" for none. It needs Authorize and Feed. There is no TLS on it.
 	Listen string
 	// Authorize decides who may connect at Listen. It is called from many goroutines for
 	// each connection, and once only: what is revoked later stays connected until
@@ -159,6 +159,9 @@ func (e *Engine) close(ctx context.Context) error {
 	// Leases are released while the connection still answers.
 	e.end()
 	e.leases.Wait()
+	if e.gate != nil {
+		e.gate.shut()
+	}
 	if !e.conn.IsClosed() {
 		if err := e.conn.Drain(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 			errs = append(errs, fmt.Errorf("engine: draining: %w", err))

@@ -237,7 +237,8 @@ func (l *Lease) renew(ctx context.Context) {
 	}
 }
 
-// renewOnce writes the record again. An error means that there was no usable answer, and false that the lease is somebody else's.
+// renewOnce writes the record again. An error means that there was no usable answer,
+// and false that the lease is somebody else's.
 func (l *Lease) renewOnce(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, min(l.Remaining(), apiTimeout))
 	defer cancel()

@@ -5,13 +5,13 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -20,16 +20,17 @@ import (
 // Grant is what one subscriber may do at Options.Listen.
 type Grant struct {
 	// Name is the subscriber's own: its consumers must be called Name, or Name followed
-	// by a dash and more. It is made of letters, digits, dashes and underscores. Equal
-	// names are the same subscriber.
+	// by a dash and more. It is made of letters and digits. Equal names are the same
+	// subscriber.
 	Name string
 	// Subjects are the subjects of the feed that it may read ("changed.<profile>.>").
+	// They must not become fewer under one name: a consumer that was made stays readable.
 	Subjects []string
 }
 
 func (g Grant) valid() bool {
 	return g.Name != "" && len(g.Name) <= 64 && len(g.Subjects) > 0 &&
-		strings.Trim(g.Name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
+		strings.Trim(g.Name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
 }
 
 // owns says whether a consumer of that name is the subscriber's.
@@ -67,13 +68,16 @@ func within(filter, pattern string) bool {
 //
 // Each subscriber is in an account of its own, so nobody sees another's subjects, and
 // nothing of the program's account or the server's system account is there. The account
-// imports one thing: whatever is sent to JetStream's subjects goes to the gate. The gate
-// looks at each request and passes on those that read the feed and nothing else, as
-// they are; the answers find their way back through the import. It matters that a
-// request is looked at and not merely allowed by its subject: the body of a request for
-// a consumer can make JetStream send messages to any subject of the program's account,
-// and so can the subject that an answer is asked to go to. The former is refused here;
-// the latter is rewritten by the import.
+// imports two things. What asks JetStream about the feed or a consumer goes to the gate,
+// which looks at each request, makes those that are allowed itself, and hands the answer
+// back. What asks for a consumer's messages, or acknowledges them, goes straight to
+// JetStream, but is imported for one consumer at a time, when the gate has seen that
+// it is the subscriber's.
+//
+// It matters that requests are looked at and not merely allowed by their subjects: the
+// body of a request for a consumer can make JetStream send messages to any subject of
+// the program's account. So can the subject that an answer is asked to go to; that one
+// is replaced by the import.
 type gate struct {
 	authorize func(string) (Grant, bool)
 	feed      string
@@ -85,13 +89,20 @@ type gate struct {
 	srv  *server.Server
 	conn *nats.Conn // the program's
 
-	ready  atomic.Bool
-	mu     sync.Mutex
-	grants map[string]Grant // by name; of subscribers that have an account
+	slots chan struct{}  // bounds the requests under way
+	busy  sync.WaitGroup // and these are they
+
+	mu       sync.Mutex
+	ready    bool
+	grants   map[string]Grant // by name; of subscribers that have an account
+	imported map[string]bool  // consumers whose messages their subscriber's account imports
 }
 
+// gateRequests is how many requests of subscribers are under way at a time; more wait.
+const gateRequests = 32
+
 // gateSubject begins the subjects, in the program's account, that the imports lead to:
-// then come the subscriber's name, "api" or "ack", and the rest of the subject.
+// then come the subscriber's name and the rest of the subject behind $JS.API.
 const gateSubject = "vitae.gate."
 
 func newGate(opt Options) (*gate, error) {
@@ -104,7 +115,11 @@ func newGate(opt Options) (*gate, error) {
 		return nil, fmt.Errorf("engine: listen address %q: bad port", opt.Listen)
 	}
 	g := &gate{authorize: opt.Authorize, feed: opt.Feed, log: opt.Log, host: host, port: int(n),
-		secret: rand.Text() + rand.Text(), grants: map[string]Grant{}}
+		secret: rand.Text() + rand.Text(), slots: make(chan struct{}, gateRequests),
+		grants: map[string]Grant{}, imported: map[string]bool{}}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		opt.Log.Warn("engine: subscribers' tokens travel in clear to the listen address; put TLS in front of it", "listen", opt.Listen)
+	}
 	if n == 0 {
 		g.port = server.RANDOM_PORT
 	}
@@ -126,9 +141,13 @@ func (g *gate) attach(srv *server.Server) { g.srv = srv }
 // open begins to let subscribers in, once the program's own connection is there.
 func (g *gate) open(conn *nats.Conn) error {
 	program := g.srv.GlobalAccount()
-	for _, subject := range []string{"*.api.>", "*.ack.>"} {
-		// Streamed: one request for the next messages has many answers.
-		if err := program.AddServiceExportWithResponse(gateSubject+subject, server.Streamed, nil); err != nil {
+	exports := map[string]server.ServiceRespType{
+		gateSubject + "*.>":      server.Singleton,
+		g.nextSubject("*"):       server.Streamed, // one request, many messages
+		g.ackSubject("*") + ".>": server.Streamed,
+	}
+	for subject, answers := range exports {
+		if err := program.AddServiceExportWithResponse(subject, answers, nil); err != nil {
 			return fmt.Errorf("engine: opening for subscribers: %w", err)
 		}
 	}
@@ -139,12 +158,35 @@ func (g *gate) open(conn *nats.Conn) error {
 	if err := conn.Flush(); err != nil {
 		return fmt.Errorf("engine: opening for subscribers: %w", err)
 	}
-	g.ready.Store(true)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ready = true
 	return nil
 }
 
-// close lets nobody in any more.
-func (g *gate) close() { g.ready.Store(false) }
+// shut lets nobody in any more, and takes no more requests.
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ready = false
+}
+
+func (g *gate) isOpen() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.ready
+}
+
+func (g *gate) nextSubject(consumer string) string {
+	return "$JS.API.CONSUMER.MSG.NEXT." + g.feed + "." + consumer
+}
+
+func (g *gate) ackSubject(consumer string) string { return "$JS.ACK." + g.feed + "." + consumer }
+
+// asked are the requests, behind $JS.API, that go to the gate.
+func asked() []string {
+	return []string{"STREAM.>", "CONSUMER.CREATE.>", "CONSUMER.DURABLE.>", "CONSUMER.INFO.>", "CONSUMER.DELETE.>"}
+}
 
 // Check is asked by the server about every connection.
 func (g *gate) Check(c server.ClientAuthentication) bool {
@@ -158,7 +200,7 @@ func (g *gate) Check(c server.ClientAuthentication) bool {
 		c.RegisterUser(&server.User{Username: "vitae"})
 		return true
 	}
-	if !g.ready.Load() || c.Kind() != server.CLIENT {
+	if !g.isOpen() || c.Kind() != server.CLIENT {
 		return false
 	}
 	grant, ok := g.authorize(token)
@@ -185,12 +227,10 @@ func (g *gate) admit(grant Grant) (*server.Account, error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	name := "subscriber-" + grant.Name
-	acc, isNew := g.srv.LookupOrRegisterAccount(name)
+	acc, isNew := g.srv.LookupOrRegisterAccount(accountOf(grant.Name))
 	if isNew {
-		to := gateSubject + grant.Name
-		for from, to := range map[string]string{"$JS.API.>": to + ".api.>", "$JS.ACK." + g.feed + ".>": to + ".ack.>"} {
-			if err := acc.AddServiceImport(g.srv.GlobalAccount(), from, to); err != nil {
+		for _, subject := range asked() {
+			if err := acc.AddServiceImport(g.srv.GlobalAccount(), "$JS.API."+subject, gateSubject+grant.Name+"."+subject); err != nil {
 				return nil, err
 			}
 		}
@@ -198,6 +238,8 @@ func (g *gate) admit(grant Grant) (*server.Account, error) {
 	g.grants[grant.Name] = grant
 	return acc, nil
 }
+
+func accountOf(name string) string { return "subscriber-" + name }
 
 // disconnect ends a subscriber's connections.
 func (g *gate) disconnect(name string) error {
@@ -221,36 +263,75 @@ func (g *gate) disconnect(name string) error {
 	}
 }
 
-// pass looks at one request of a subscriber and hands it to JetStream, or refuses it.
+// pass looks at one request of a subscriber and makes it, or refuses it.
 func (g *gate) pass(m *nats.Msg) {
 	name, rest, _ := strings.Cut(strings.TrimPrefix(m.Subject, gateSubject), ".")
-	kind, rest, _ := strings.Cut(rest, ".")
+	if m.Reply == "" {
+		return
+	}
 	g.mu.Lock()
 	grant, ok := g.grants[name]
+	if !g.ready {
+		g.mu.Unlock()
+		return
+	}
+	g.busy.Add(1)
 	g.mu.Unlock()
-	to := ""
-	switch {
-	case !ok:
-	case kind == "ack" && g.ackAllowed(grant, rest):
-		to = "$JS.ACK." + g.feed + "." + rest
-	case kind == "api" && g.apiAllowed(grant, rest, m.Data):
-		to = "$JS.API." + rest
+	if !ok || !g.apiAllowed(grant, rest, m.Data) {
+		g.answered(name, m.Respond([]byte(`{"error":{"code":403,"err_code":10000,"description":"not allowed for subscribers"}}`)))
+		g.busy.Done()
+		return
 	}
-	var err error
-	if to != "" {
-		err = g.conn.PublishMsg(&nats.Msg{Subject: to, Reply: m.Reply, Header: m.Header, Data: m.Data})
-	} else if m.Reply != "" {
-		err = m.Respond([]byte(`{"error":{"code":403,"err_code":10000,"description":"not allowed for subscribers"}}`))
-	}
+	g.slots <- struct{}{}
+	go func() {
+		defer g.busy.Done()
+		defer func() { <-g.slots }()
+		answer, err := g.conn.RequestMsg(&nats.Msg{Subject: "$JS.API." + rest, Header: m.Header, Data: m.Data}, apiTimeout)
+		if err == nil {
+			if strings.HasPrefix(rest, "CONSUMER.") {
+				err = g.imports(grant, rest)
+			}
+			err = errors.Join(err, m.Respond(answer.Data))
+		}
+		g.answered(name, err)
+	}()
+}
+
+func (g *gate) answered(subscriber string, err error) {
 	if err != nil {
-		g.log.Warn("engine: passing on a subscriber's request", "subscriber", name, "err", err)
+		g.log.Warn("engine: answering a subscriber", "subscriber", subscriber, "err", err)
 	}
 }
 
-// ackAllowed: an acknowledgement is <consumer>.<numbers>.
-func (g *gate) ackAllowed(grant Grant, rest string) bool {
-	consumer, _, _ := strings.Cut(rest, ".")
-	return grant.owns(consumer)
+// imports lets the subscriber's account have the messages of the consumer that an
+// allowed request named.
+func (g *gate) imports(grant Grant, rest string) error {
+	consumer := consumerOf(rest)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.imported[consumer] {
+		return nil
+	}
+	acc, err := g.srv.LookupAccount(accountOf(grant.Name))
+	if err != nil {
+		return err
+	}
+	for _, subject := range []string{g.nextSubject(consumer), g.ackSubject(consumer) + ".>"} {
+		if err := acc.AddServiceImport(g.srv.GlobalAccount(), subject, subject); err != nil {
+			return err
+		}
+	}
+	g.imported[consumer] = true
+	return nil
+}
+
+// consumerOf names the consumer in an allowed request.
+func consumerOf(rest string) string {
+	part := strings.Split(rest, ".")
+	if part[1] == "DURABLE" {
+		return part[4]
+	}
+	return part[3]
 }
 
 // apiAllowed says whether the JetStream request $JS.API.<rest> reads the feed, within
@@ -274,8 +355,6 @@ func (g *gate) apiAllowed(grant Grant, rest string, body []byte) bool {
 		return len(part) == 3 && len(bytes.TrimSpace(body)) == 0
 	case is("CONSUMER", "INFO"), is("CONSUMER", "DELETE"):
 		return len(part) == 4 && grant.owns(part[3])
-	case is("CONSUMER", "MSG", "NEXT"):
-		return len(part) == 5 && grant.owns(part[4])
 	case is("CONSUMER", "CREATE"):
 		return len(part) >= 4 && grant.owns(part[3]) && g.consumerAllowed(grant, part[3], body)
 	case is("CONSUMER", "DURABLE", "CREATE"):

@@ -174,10 +174,16 @@ func TestSubscriberCannotDoMore(t *testing.T) {
 		"ledger": func() error {
 			return consumer("LEDGER-0", jetstream.ConsumerConfig{Name: "jane", FilterSubject: jane})
 		},
-		"no filter":       func() error { return consumer("CHANGES", jetstream.ConsumerConfig{Name: "jane"}) },
-		"another profile": func() error { return consumer("CHANGES", jetstream.ConsumerConfig{Name: "jane", FilterSubject: "changed.JOE.>"}) },
-		"all profiles":    func() error { return consumer("CHANGES", jetstream.ConsumerConfig{Name: "jane", FilterSubject: "changed.>"}) },
-		"a wildcard":      func() error { return consumer("CHANGES", jetstream.ConsumerConfig{Name: "jane", FilterSubject: "changed.*.shared"}) },
+		"no filter": func() error { return consumer("CHANGES", jetstream.ConsumerConfig{Name: "jane"}) },
+		"another profile": func() error {
+			return consumer("CHANGES", jetstream.ConsumerConfig{Name: "jane", FilterSubject: "changed.JOE.>"})
+		},
+		"all profiles": func() error {
+			return consumer("CHANGES", jetstream.ConsumerConfig{Name: "jane", FilterSubject: "changed.>"})
+		},
+		"a wildcard": func() error {
+			return consumer("CHANGES", jetstream.ConsumerConfig{Name: "jane", FilterSubject: "changed.*.shared"})
+		},
 		"two filters": func() error {
 			return consumer("CHANGES", jetstream.ConsumerConfig{Name: "jane", FilterSubjects: []string{"changed.JANE.a", "changed.JOE.a"}})
 		},
@@ -219,7 +225,7 @@ func TestSubscriberCannotDoMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, subject := range []string{"ledger.0", "changed.JANE.x", "$KV.VAULT.x", "$SYS.REQ.SERVER.PING", "vitae.gate.all.api.INFO"} {
+	for _, subject := range []string{"ledger.0", "changed.JANE.x", "$KV.VAULT.x", "$SYS.REQ.SERVER.PING", "vitae.gate.all.STREAM.INFO.CHANGES"} {
 		if err := nc.Publish(subject, []byte("forged")); err != nil {
 			t.Fatal(err)
 		}

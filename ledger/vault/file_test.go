@@ -103,8 +103,6 @@ func TestFiles(t *testing.T) {
 	})
 }
 
-func (v *Vault) mustRing2(t *testing.T, p ledger.ProfileID) *keyring { return v.mustRing(t, p) }
-
 func TestFileThatFails(t *testing.T) {
 	onStores(t, func(t *testing.T, s Store) {
 		ctx := t.Context()

@@ -20,7 +20,6 @@ const systemKey = "system"
 
 // Vault seals, opens and forgets. All methods may be called from many goroutines.
 type Vault struct {
-	store  Store
 	keys   Bucket
 	files  Bucket
 	cache  *cache
@@ -42,7 +41,7 @@ func Open(ctx context.Context, s Store, master []byte) (*Vault, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Vault{store: s, keys: s.Keys(), files: s.Files(), cache: newCache(cacheSize),
+	v := &Vault{keys: s.Keys(), files: s.Files(), cache: newCache(cacheSize),
 		current: w, wrappers: map[string]*wrapper{w.id: w}}
 	e, err := v.keys.Get(ctx, systemKey)
 	if errors.Is(err, ledger.ErrNotFound) {
