@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -228,7 +230,12 @@ type parser struct {
 	b   []byte
 	i   int
 	err error
+	// slab is where the next sealed values go: one allocation serves many.
+	slab []byte
 }
+
+// slabSize is how many bytes of base64 one slab is for.
+const slabSize = 4096
 
 func (p *parser) fail(want string) {
 	if p.err == nil {
@@ -286,12 +293,45 @@ func (p *parser) member() string {
 	return s
 }
 
+// ulid reads the 26 characters of a canonical ULID and the closing quote.
 func (p *parser) ulid() (id [16]byte) {
-	u, err := parseULID(p.text())
-	if err != nil {
+	if p.err != nil || len(p.b)-p.i < 27 || p.b[p.i] > '7' || p.b[p.i+26] != '"' {
 		p.fail("a ULID")
+		return id
 	}
-	return u
+	// 26 digits of 5 bits are 130: the first has 3.
+	var hi, lo uint64
+	for _, c := range p.b[p.i : p.i+26] {
+		d := crockford[c]
+		if d == none {
+			p.fail("a ULID")
+			return [16]byte{}
+		}
+		hi, lo = hi<<5|lo>>59, lo<<5|uint64(d)
+	}
+	p.i += 27
+	binary.BigEndian.PutUint64(id[:8], hi)
+	binary.BigEndian.PutUint64(id[8:], lo)
+	return id
+}
+
+// none marks a byte that is not a digit in the tables of digits.
+const none = 0xff
+
+var (
+	crockford = digits("0123456789ABCDEFGHJKMNPQRSTVWXYZ")
+	hexDigits = digits("0123456789abcdef")
+)
+
+// digits is the table of an alphabet: the value of every byte, or none.
+func digits(alphabet string) (t [256]byte) {
+	for i := range t {
+		t[i] = none
+	}
+	for i, c := range []byte(alphabet) {
+		t[c] = byte(i)
+	}
+	return t
 }
 
 func (p *parser) hex(dst []byte) {
@@ -300,13 +340,15 @@ func (p *parser) hex(dst []byte) {
 		p.fail("hexadecimal digits")
 		return
 	}
-	for _, c := range p.b[p.i : p.i+n] {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+	src := p.b[p.i : p.i+n]
+	for i := range dst {
+		hi, lo := hexDigits[src[2*i]], hexDigits[src[2*i+1]]
+		if hi|lo == none {
 			p.fail("lower-case hexadecimal digits")
 			return
 		}
+		dst[i] = hi<<4 | lo
 	}
-	_, _ = hex.Decode(dst, p.b[p.i:p.i+n]) // every digit was looked at
 	p.i += n
 }
 
@@ -314,20 +356,25 @@ var strictBase64 = base64.RawStdEncoding.Strict()
 
 func (p *parser) base64() []byte {
 	start := p.i
-	for p.i < len(p.b) && p.b[p.i] != '"' {
-		p.i++
-	}
-	src := p.b[start:p.i]
-	p.lit(`"`)
-	if p.err != nil {
-		return nil
-	}
-	out := make([]byte, strictBase64.DecodedLen(len(src)))
-	// Decode skips line breaks; the length tells whether it did.
-	if n, err := strictBase64.Decode(out, src); err != nil || n != len(out) || n == 0 {
+	n := bytes.IndexByte(p.b[start:], '"')
+	if p.err != nil || n < 0 {
 		p.fail("base64")
 		return nil
 	}
+	src := p.b[start : start+n]
+	size := strictBase64.DecodedLen(len(src))
+	if len(p.slab) < size {
+		// What is left of b bounds what can still come.
+		p.slab = make([]byte, strictBase64.DecodedLen(min(len(p.b)-start, max(slabSize, len(src)))))
+	}
+	out := p.slab[:size:size]
+	// Decode skips line breaks; the length tells whether it did.
+	if got, err := strictBase64.Decode(out, src); err != nil || got != size || size == 0 {
+		p.fail("base64")
+		return nil
+	}
+	p.slab = p.slab[size:]
+	p.i += n + 1
 	return out
 }
 
@@ -343,13 +390,34 @@ func (p *parser) uint() (n uint64) {
 	return n
 }
 
+// time reads timeLayout and the closing quote.
 func (p *parser) time() time.Time {
-	s := p.text()
-	t, err := time.Parse(timeLayout, s)
-	// Parse takes a comma for the point of the seconds, so what it read is written again.
-	if err != nil || t.Format(timeLayout) != s {
+	const form = "dddd-dd-ddTdd:dd:dd.dddZ\""
+	if p.err != nil || len(p.b)-p.i < len(form) {
 		p.fail("a time like " + timeLayout)
+		return time.Time{}
 	}
+	src := p.b[p.i : p.i+len(form)]
+	for i := range len(form) {
+		if digit := src[i] >= '0' && src[i] <= '9'; form[i] == 'd' && !digit || form[i] != 'd' && form[i] != src[i] {
+			p.fail("a time like " + timeLayout)
+			return time.Time{}
+		}
+	}
+	number := func(from, to int) (n int) {
+		for _, c := range src[from:to] {
+			n = 10*n + int(c-'0')
+		}
+		return n
+	}
+	year, month, day, hour, minute, second := number(0, 4), number(5, 7), number(8, 10), number(11, 13), number(14, 16), number(17, 19)
+	t := time.Date(year, time.Month(month), day, hour, minute, second, number(20, 23)*int(time.Millisecond), time.UTC)
+	// Date takes 30 February for 2 March.
+	if y, m, d := t.Date(); y != year || int(m) != month || d != day || hour > 23 || minute > 59 || second > 59 {
+		p.fail("a time that exists")
+		return time.Time{}
+	}
+	p.i += len(form)
 	return t
 }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime"
 	"sort"
+	"sync"
 	"time"
 
 	"vitae/ledger"
@@ -86,16 +88,26 @@ type Located struct {
 // *BlockError where the store is at fault, ends the sequence. from may be one beyond the
 // head, and not more.
 func (l *Ledger) Read(ctx context.Context, from ledger.Seq) iter.Seq2[Located, error] {
-	return l.walk(ctx, from, l.blocks.Read)
+	return l.walk(ctx, from, func(ctx context.Context, pos uint64) iter.Seq[decoded] {
+		return ahead(ctx, pos, l.blocks.Read)
+	})
 }
 
 // Follow is Read that goes on with every new block until ctx ends (then it yields
 // ctx.Err()) or the caller breaks off.
 func (l *Ledger) Follow(ctx context.Context, from ledger.Seq) iter.Seq2[Located, error] {
-	return l.walk(ctx, from, l.blocks.Follow)
+	return l.walk(ctx, from, func(ctx context.Context, pos uint64) iter.Seq[decoded] {
+		return func(yield func(decoded) bool) {
+			for e, err := range l.blocks.Follow(ctx, pos) {
+				if !yield(decode(e, err)) {
+					return
+				}
+			}
+		}
+	})
 }
 
-func (l *Ledger) walk(ctx context.Context, from ledger.Seq, source func(context.Context, uint64) iter.Seq2[Entry, error]) iter.Seq2[Located, error] {
+func (l *Ledger) walk(ctx context.Context, from ledger.Seq, source func(context.Context, uint64) iter.Seq[decoded]) iter.Seq2[Located, error] {
 	return func(yield func(Located, error) bool) {
 		from = max(from, 1)
 		at, err := l.find(ctx, from)
@@ -103,12 +115,8 @@ func (l *Ledger) walk(ctx context.Context, from ledger.Seq, source func(context.
 			yield(Located{}, err)
 			return
 		}
-		for e, err := range source(ctx, at.pos) {
-			if err != nil {
-				yield(Located{}, err)
-				return
-			}
-			b, err := at.next(e)
+		for d := range source(ctx, at.pos) {
+			b, err := at.next(d)
 			if err != nil {
 				yield(Located{}, err)
 				return
@@ -123,6 +131,56 @@ func (l *Ledger) walk(ctx context.Context, from ledger.Seq, source func(context.
 	}
 }
 
+// decoded is a block on its own, not yet compared with the one before it.
+type decoded struct {
+	pos   uint64
+	block *ledger.Block
+	hash  ledger.Hash
+	read  error // the block could not be read
+	form  error // it is not a block
+}
+
+func decode(e Entry, err error) decoded {
+	if err != nil {
+		return decoded{read: err}
+	}
+	d := decoded{pos: e.Pos, hash: ledger.HashOf(e.Payload)}
+	d.block, d.form = ledger.ParseBlock(e.Payload)
+	return d
+}
+
+// ahead reads and decodes some blocks ahead of its reader, on all cores, and yields them
+// in order.
+func ahead(ctx context.Context, pos uint64, read func(context.Context, uint64) iter.Seq2[Entry, error]) iter.Seq[decoded] {
+	return func(yield func(decoded) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		queue := make(chan chan decoded, 2*runtime.GOMAXPROCS(0))
+		var reading sync.WaitGroup
+		reading.Go(func() {
+			defer close(queue)
+			for e, err := range read(ctx, pos) {
+				one := make(chan decoded, 1)
+				select {
+				case queue <- one:
+				case <-ctx.Done():
+					return
+				}
+				reading.Go(func() { one <- decode(e, err) })
+			}
+		})
+		defer reading.Wait()
+		defer cancel()
+		for one := range queue {
+			if !yield(<-one) {
+				return
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			yield(decoded{read: err}) // the reader may have left without a word
+		}
+	}
+}
+
 // place is what the next block must look like.
 type place struct {
 	pos  uint64
@@ -130,21 +188,23 @@ type place struct {
 	prev ledger.Hash
 }
 
-// next parses the block at e and checks that it stands where it should.
-func (p *place) next(e Entry) (Located, error) {
-	b, err := ledger.ParseBlock(e.Payload)
+// next checks that a block stands where it should.
+func (p *place) next(d decoded) (Located, error) {
+	b := d.block
 	switch {
-	case err != nil:
-		return Located{}, blockError(e.Pos, p.seq, err)
-	case e.Pos != p.pos:
-		return Located{}, blockError(e.Pos, p.seq, fmt.Errorf("block %d is missing", p.pos))
+	case d.read != nil:
+		return Located{}, d.read
+	case d.form != nil:
+		return Located{}, blockError(d.pos, p.seq, d.form)
+	case d.pos != p.pos:
+		return Located{}, blockError(d.pos, p.seq, fmt.Errorf("block %d is missing", p.pos))
 	case b.First != p.seq:
-		return Located{}, blockError(e.Pos, p.seq, fmt.Errorf("it says that it begins with sequence %d", b.First))
+		return Located{}, blockError(d.pos, p.seq, fmt.Errorf("it says that it begins with sequence %d", b.First))
 	case b.Prev != p.prev:
-		return Located{}, blockError(e.Pos, p.seq, fmt.Errorf("it follows a block %s, but the block before it is %s", b.Prev, p.prev))
+		return Located{}, blockError(d.pos, p.seq, fmt.Errorf("it follows a block %s, but the block before it is %s", b.Prev, p.prev))
 	}
-	p.pos, p.seq, p.prev = e.Pos+1, b.First+ledger.Seq(len(b.Commits)), ledger.HashOf(e.Payload)
-	return Located{Block: b, Pos: e.Pos, Hash: p.prev}, nil
+	p.pos, p.seq, p.prev = d.pos+1, b.First+ledger.Seq(len(b.Commits)), d.hash
+	return Located{Block: b, Pos: d.pos, Hash: d.hash}, nil
 }
 
 // ErrBeyondHead says that a sequence is not in the ledger yet.
