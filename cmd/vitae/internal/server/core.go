@@ -38,6 +38,9 @@ type Core struct {
 	committer *stream.Committer // on the embedded engine
 	router    *stream.Router    // on an external cluster
 
+	leases jetstream.KeyValue // on an external cluster
+	owner  string             // this instance, in leases
+
 	run     context.CancelFunc
 	running sync.WaitGroup
 	closers []func(context.Context) error
@@ -144,27 +147,17 @@ func (c *Core) openCommitter(ctx, run context.Context, cfg config.Config) (err e
 		c.onClose(c.committer.Close)
 		return nil
 	}
-	leases, err := c.Engine.JetStream().CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "LEASES", History: 1, Replicas: c.Engine.Replicas()})
-	if err != nil {
+	if c.leases, err = c.Engine.JetStream().CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "LEASES", History: 1, Replicas: c.Engine.Replicas()}); err != nil {
 		return err
 	}
-	owner := ledger.NewID(time.Now())
+	c.owner = ledger.NewID(time.Now())
 	c.router = stream.NewRouter(stream.RouterConfig{
 		Conn: c.Engine.Conn(), Subject: "vitae.commit.0", Open: open, Encode: commands.Encode, Decode: commands.Decode, Log: c.log,
 		Wrap:   func(b []byte) ([]byte, error) { return c.Vault.SealSystem("commit", "wire", b) },
 		Unwrap: func(b []byte) ([]byte, error) { return c.Vault.OpenSystem("commit", "wire", b) },
 		Lead: func(ctx context.Context) (<-chan struct{}, func(), error) {
-			l, err := c.Engine.Lease(ctx, leases, "committer.0", owner, leaseTTL)
-			if err != nil {
-				return nil, nil, err
-			}
-			return l.Lost(), func() {
-				end, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTTL)
-				defer cancel()
-				if err := l.Release(end); err != nil {
-					c.log.Warn("lease not released: others wait until it ends", "lease", "committer.0", "error", err)
-				}
-			}, nil
+			_, lost, release, err := c.lead(ctx, "committer.0")
+			return lost, release, err
 		},
 	})
 	leading, stop := context.WithCancel(run)
@@ -175,6 +168,26 @@ func (c *Core) openCommitter(ctx, run context.Context, cfg config.Config) (err e
 		return <-ended
 	})
 	return nil
+}
+
+// lead waits for a lease.
+func (c *Core) lead(ctx context.Context, name string) (valid func() bool, lost <-chan struct{}, release func(), err error) {
+	l, err := c.Engine.Lease(ctx, c.leases, name, c.owner, leaseTTL)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return l.Valid, l.Lost(), func() {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTTL)
+		defer cancel()
+		if err := l.Release(end); err != nil {
+			c.log.Warn("lease not released: others wait until it ends", "lease", name, "error", err)
+		}
+	}, nil
+}
+
+// leadSinks waits until this instance may run the sinks.
+func (c *Core) leadSinks(ctx context.Context) (valid func() bool, lost <-chan struct{}, release func(), err error) {
+	return c.lead(ctx, "sinks.0")
 }
 
 // leaseTTL is how long after a crash another instance takes over.

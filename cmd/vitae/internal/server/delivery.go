@@ -1,0 +1,168 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"vitae/ledger"
+	"vitae/sinks"
+)
+
+// delivery runs the sinks on whichever instance owns the lanes: always this one on the
+// embedded engine, the one with the lease on a cluster. It is the sinks' face for the
+// API; an instance that does not own the lanes answers ledger.ErrUnavailable.
+type delivery struct {
+	log *slog.Logger
+	// open makes a manager for one tenure.
+	open func(valid func() bool) (*sinks.Manager, error)
+	// lead waits until this instance may own the lanes; nil where it always does.
+	lead func(ctx context.Context) (valid func() bool, lost <-chan struct{}, release func(), err error)
+
+	mu  sync.Mutex
+	now *sinks.Manager
+	err error // why the sinks do not run although they should
+}
+
+// run delivers until ctx ends.
+func (d *delivery) run(ctx context.Context) {
+	for {
+		err := d.tenure(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		d.set(nil, err)
+		d.log.Error("the sinks have stopped; edits wait", "error", err)
+		if errors.Is(err, sinks.ErrAhead) {
+			return // a person must look; until then nothing is sent
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (d *delivery) tenure(ctx context.Context) error {
+	valid := func() bool { return true }
+	if d.lead != nil {
+		may, lost, release, err := d.lead(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
+		leading, cancel := context.WithCancel(ctx)
+		defer cancel()
+		go func() {
+			select {
+			case <-lost:
+				cancel()
+			case <-leading.Done():
+			}
+		}()
+		ctx, valid = leading, may
+	}
+	m, err := d.open(valid)
+	if err != nil {
+		return err
+	}
+	d.set(m, nil)
+	if err := m.Run(ctx); err != nil {
+		return err
+	}
+	return errors.New("the lease was lost")
+}
+
+func (d *delivery) set(m *sinks.Manager, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.now, d.err = m, err
+}
+
+func (d *delivery) manager() (*sinks.Manager, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.now != nil:
+		return d.now, nil
+	case d.err != nil:
+		return nil, fmt.Errorf("%w: the sinks do not run: %w", ledger.ErrUnavailable, d.err)
+	}
+	return nil, fmt.Errorf("%w: another instance runs the sinks", ledger.ErrUnavailable)
+}
+
+// Sinks implements api.Sinks.
+func (d *delivery) Sinks(ctx context.Context) ([]sinks.Sink, error) {
+	m, err := d.manager()
+	if err != nil {
+		return nil, err
+	}
+	return m.Sinks(ctx)
+}
+
+// Sink implements api.Sinks.
+func (d *delivery) Sink(ctx context.Context, name string) (sinks.Sink, error) {
+	m, err := d.manager()
+	if err != nil {
+		return sinks.Sink{}, err
+	}
+	return m.Sink(ctx, name)
+}
+
+// Connections implements api.Sinks.
+func (d *delivery) Connections(ctx context.Context, profile ledger.ProfileID) ([]sinks.Connection, error) {
+	m, err := d.manager()
+	if err != nil {
+		return nil, err
+	}
+	return m.Connections(ctx, profile)
+}
+
+// Parked implements api.Sinks.
+func (d *delivery) Parked(ctx context.Context, name string) ([]sinks.ParkedEdit, error) {
+	m, err := d.manager()
+	if err != nil {
+		return nil, err
+	}
+	return m.Parked(ctx, name)
+}
+
+// Metrics implements api.Sinks.
+func (d *delivery) Metrics(ctx context.Context) ([]sinks.Metrics, error) {
+	m, err := d.manager()
+	if err != nil {
+		return nil, err
+	}
+	return m.Metrics(ctx)
+}
+
+// Pause implements api.Sinks.
+func (d *delivery) Pause(ctx context.Context, name string) error {
+	m, err := d.manager()
+	if err != nil {
+		return err
+	}
+	return m.Pause(ctx, name)
+}
+
+// Resume implements api.Sinks.
+func (d *delivery) Resume(ctx context.Context, name string) error {
+	m, err := d.manager()
+	if err != nil {
+		return err
+	}
+	return m.Resume(ctx, name)
+}
+
+// Decide implements api.Sinks.
+func (d *delivery) Decide(ctx context.Context, name string, id sinks.ID, action sinks.Action, reason, actor string) error {
+	m, err := d.manager()
+	if err != nil {
+		return err
+	}
+	return m.Decide(ctx, name, id, action, reason, actor)
+}

@@ -1,0 +1,376 @@
+package sinks
+
+import (
+	"fmt"
+	"time"
+
+	"vitae/ledger"
+)
+
+// Event is what happens to a lane.
+type Event uint8
+
+// The events of the machine. Arrows says which phase takes which.
+const (
+	Bind        Event = iota + 1 // the connection was set (again): what was acknowledged says nothing any more
+	Wish                         // a newer commit is to be delivered
+	Claim                        // a call is about to be made
+	Succeed                      // the provider has it
+	Postpone                     // certainly not executed: later again
+	Refuse                       // refused for good
+	LoseSight                    // the outcome is unknown
+	Find                         // found in flight by a run that did not make the claim
+	Settle                       // the settle window is over and calling again is harmless
+	Recognise                    // read back: what was sent is there
+	NoChange                     // the newest body is what was acknowledged
+	Hold                         // the newest body cannot be sent
+	Stay                         // parked, and the newest body is the one that was parked
+	Supersede                    // parked, and a newer edit stands for the parked one
+	Exhaust                      // the budget is spent
+	DecideRetry                  // a person: try again
+	DecideDone                   // a person: the provider has it
+	DecideSkip                   // a person: the provider need not have it
+	events
+)
+
+func (e Event) String() string {
+	names := [...]string{"", "bind", "wish", "claim", "succeed", "postpone", "refuse", "lose_sight", "find", "settle", "recognise", "no_change",
+		"hold", "stay", "supersede", "exhaust", "decide_retry", "decide_mark_done", "decide_skip"}
+	if int(e) < len(names) {
+		return names[e]
+	}
+	return fmt.Sprintf("Event(%d)", uint8(e))
+}
+
+// Events lists all events.
+func Events() []Event {
+	var out []Event
+	for e := Bind; e < events; e++ {
+		out = append(out, e)
+	}
+	return out
+}
+
+// MarshalText makes the event its word in JSON.
+func (e Event) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
+
+// UnmarshalText reads the word.
+func (e *Event) UnmarshalText(b []byte) error { return unword(e, b, events) }
+
+// Arrow is one transition that the machine allows.
+type Arrow struct {
+	From Phase
+	On   Event
+	To   Phase
+	End  End // how it closes the commits up to the attempt's, if it does
+}
+
+// Arrows is the whole machine. What is not here is refused with ErrArrow.
+func Arrows() []Arrow {
+	return []Arrow{
+		{Idle, Bind, Idle, Open}, // a call under way or in doubt stays what it is
+		{InFlight, Bind, InFlight, Open},
+		{RetryWait, Bind, RetryWait, Open},
+		{Uncertain, Bind, Uncertain, Open},
+		{Parked, Bind, RetryWait, Superseded},
+
+		{Idle, Wish, Idle, Open},
+		{InFlight, Wish, InFlight, Open},
+		{RetryWait, Wish, RetryWait, Open},
+		{Uncertain, Wish, Uncertain, Open},
+		{Parked, Wish, Parked, Open},
+
+		{Idle, Claim, InFlight, Open},
+		{RetryWait, Claim, InFlight, Open},
+
+		{InFlight, Succeed, Idle, Delivered},
+		{InFlight, Postpone, RetryWait, Open},
+		{InFlight, Refuse, Parked, ParkedEnd},
+		{InFlight, LoseSight, Uncertain, Open},
+		{InFlight, Find, Uncertain, Open},
+
+		{Uncertain, Settle, RetryWait, Open},
+		{Uncertain, Recognise, Idle, Delivered},
+
+		{Idle, NoChange, Idle, Unchanging},
+		{RetryWait, NoChange, Idle, Unchanging},
+		{Idle, Hold, Parked, ParkedEnd},
+		{RetryWait, Hold, Parked, ParkedEnd},
+		{RetryWait, Exhaust, Parked, ParkedEnd},
+
+		{Parked, Stay, Parked, ParkedEnd},
+		{Parked, Hold, Parked, ParkedEnd},
+		{Parked, NoChange, Idle, Unchanging},
+		{Parked, Supersede, RetryWait, Superseded},
+		{Parked, DecideRetry, RetryWait, Open},
+		{Parked, DecideDone, Idle, Delivered},
+		{Parked, DecideSkip, Idle, Skipped},
+	}
+}
+
+// End is how a journal row closes the commits that its attempt covers.
+type End uint8
+
+// The ends.
+const (
+	Open       End = iota // not closed
+	Delivered             // the provider has them
+	Unchanging            // the provider had them already
+	Superseded            // a newer edit stands for them
+	ParkedEnd             // they wait for a person
+	Skipped               // a person gave them up
+	ends
+)
+
+func (e End) String() string {
+	names := [...]string{"open", "applied", "no_change", "superseded", "parked", "skipped"}
+	if int(e) < len(names) {
+		return names[e]
+	}
+	return fmt.Sprintf("End(%d)", uint8(e))
+}
+
+// MarshalText makes the end its word in JSON.
+func (e End) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
+
+// UnmarshalText reads the word.
+func (e *End) UnmarshalText(b []byte) error { return unword(e, b, ends) }
+
+// Row is one line of a lane's journal: a transition, by whom and why.
+type Row struct {
+	At      Stamp      `json:"at"`
+	Event   Event      `json:"event"`
+	From    Phase      `json:"from"`
+	To      Phase      `json:"to"`
+	End     End        `json:"end,omitzero"`
+	FromSeq ledger.Seq `json:"from_seq,omitempty"`
+	ToSeq   ledger.Seq `json:"to_seq,omitempty"`
+	Attempt ID         `json:"attempt_id,omitzero"`
+	Fault   *Fault     `json:"fault,omitempty"`
+	// Decision is who decided and why, when a person did.
+	Decision *Decision `json:"decision,omitempty"`
+}
+
+// Decision is a person's part in a row.
+type Decision struct {
+	Actor string `json:"actor"`
+	// Reason is sealed under the profile's key: commit ID, index ledger.ReasonIndex.
+	Reason []byte `json:"reason,omitempty"`
+	ID     ID     `json:"id"`
+}
+
+// Input is an event with all that the machine may know. Which members count depends on
+// the event.
+type Input struct {
+	Event Event
+	At    Stamp
+
+	Seq    ledger.Seq // Bind, Wish: the commit. Claim, NoChange, Hold, Stay: what the body covers
+	WantAt Stamp      // of the oldest commit that is not delivered, after this event; 0: none
+
+	Attempt    ID // Claim; Hold, Refuse and Exhaust: the parked edit's id
+	Owner      ID
+	LeaseUntil Stamp
+	Hash, Echo Digest
+	Fields     []string
+	Mapping    int
+
+	Verify    Verify // Succeed, Recognise
+	Ref       string
+	NotBefore Stamp // Postpone, Settle
+	Until     Stamp // LoseSight, Find: end of the settle window
+	Free      bool  // Postpone: the attempt is not counted
+	Fault     *Fault
+	Park      *Park
+	Decision  *Decision
+}
+
+// ErrArrow says that the machine has no such transition: a fault of the caller.
+var ErrArrow = fmt.Errorf("no such transition")
+
+// Step is the machine: a lane and an event give the lane after it, and the row for the
+// journal. It is pure. The error is ErrArrow for a transition that is not in Arrows, or
+// one whose input would make the lane go backwards; the record is then unchanged.
+func Step(r Record, in Input) (Record, Row, error) {
+	policy, ok := PolicyOf(r.Class)
+	if !ok {
+		return r, Row{}, fmt.Errorf("%w: class %q has no policy", ErrArrow, r.Class)
+	}
+	arrow, ok := arrowFor(r.Phase, in.Event)
+	if !ok {
+		return r, Row{}, fmt.Errorf("%w: %s in %s", ErrArrow, in.Event, r.Phase)
+	}
+	if why := refuses(&r, &in, policy); why != "" {
+		return r, Row{}, fmt.Errorf("%w: %s in %s: %s", ErrArrow, in.Event, r.Phase, why)
+	}
+	next := r
+	next.Rev++
+	if arrow.To != r.Phase {
+		next.Phase, next.Since = arrow.To, in.At
+	}
+	if arrow.To != Parked {
+		next.Park = nil
+	}
+	apply(&next, &in)
+	row := Row{At: in.At, Event: in.Event, From: r.Phase, To: arrow.To, End: arrow.End, Attempt: next.Attempt, Fault: in.Fault, Decision: in.Decision}
+	switch in.Event {
+	case Bind, Wish, Supersede:
+		row.FromSeq, row.ToSeq, row.Attempt = r.FromSeq, r.ToSeq, r.Attempt
+	default:
+		row.FromSeq, row.ToSeq = next.FromSeq, next.ToSeq
+	}
+	return next, row, nil
+}
+
+func arrowFor(p Phase, e Event) (Arrow, bool) {
+	for _, a := range Arrows() {
+		if a.From == p && a.On == e {
+			return a, true
+		}
+	}
+	return Arrow{}, false
+}
+
+// refuses says why an input must not be taken although there is an arrow for it.
+func refuses(r *Record, in *Input, policy Policy) string {
+	switch in.Event {
+	case Bind:
+		if in.Seq <= r.BoundSeq {
+			return "the connection is not newer"
+		}
+	case Wish:
+		if in.Seq <= r.WantSeq {
+			return "the commit is not newer"
+		}
+	case Claim, NoChange, Hold, Stay:
+		switch {
+		case in.Seq < r.AckedSeq || in.Seq < r.ToSeq:
+			return "the state is older than what was sent"
+		case in.Event == Claim && in.Attempt.IsZero():
+			return "an attempt needs an id"
+		case in.Event == Claim && in.Hash == 0:
+			return "an attempt needs a hash"
+		case in.Event == Hold && in.Park == nil:
+			return "a parked edit needs a reason"
+		case in.Event == Stay && !policy.Supersedes:
+			return "the class does not supersede"
+		}
+	case Refuse, Exhaust:
+		if in.Park == nil {
+			return "a parked edit needs a reason"
+		}
+	case Supersede:
+		if !policy.Supersedes {
+			return "the class does not supersede"
+		}
+	case Settle:
+		if policy.Doubt != DoubtResend {
+			return "the class must not be sent again"
+		}
+	case DecideRetry, DecideDone, DecideSkip:
+		if in.Decision == nil {
+			return "a decision needs somebody who decides"
+		}
+	}
+	return ""
+}
+
+// apply fills the members that the event changes; phase, since and revision are done.
+func apply(n *Record, in *Input) {
+	if in.Fault != nil {
+		n.Last = in.Fault
+	}
+	switch in.Event {
+	case Bind:
+		n.BoundSeq, n.AckedHash, n.EchoHash, n.EchoAt, n.Verify = in.Seq, 0, 0, 0, VerifyNone
+		n.WantSeq, n.WantAt = max(n.WantSeq, in.Seq), firstOf(n.WantAt, in.WantAt)
+		n.Attempts, n.FirstAt = 0, 0
+		// What is under way went to the account before: its success says nothing of this one.
+		n.SentHash, n.SentEcho = 0, 0
+		if n.Phase == RetryWait {
+			n.NotBefore = in.At
+		}
+	case Wish:
+		n.WantSeq, n.WantAt = in.Seq, firstOf(n.WantAt, in.WantAt)
+	case Claim:
+		if in.Hash != n.SentHash || n.FirstAt == 0 {
+			n.Attempts, n.FirstAt = 0, in.At
+		}
+		n.Epoch++
+		n.Attempts++
+		n.Owner, n.LeaseUntil, n.Attempt, n.SentAt = in.Owner, in.LeaseUntil, in.Attempt, in.At
+		n.FromSeq, n.ToSeq, n.WantSeq = n.AckedSeq+1, in.Seq, max(n.WantSeq, in.Seq)
+		n.WantAt = in.WantAt
+		n.SentHash, n.SentEcho, n.Mapping = in.Hash, in.Echo, in.Mapping
+		n.Fields = n.Fields.With(in.Fields...)
+		n.NotBefore, n.SettleUntil = 0, 0
+	case Succeed, Recognise:
+		n.acknowledge(in)
+	case Postpone:
+		n.NotBefore = in.NotBefore
+		if in.Free && n.Attempts > 0 {
+			n.Attempts--
+		}
+	case Refuse, Exhaust:
+		n.Park = in.Park
+	case LoseSight, Find:
+		n.SettleUntil = in.Until
+	case Settle:
+		n.NotBefore, n.SettleUntil = in.NotBefore, 0
+	case NoChange:
+		n.FromSeq, n.ToSeq = n.AckedSeq+1, in.Seq
+		n.AckedSeq, n.AckedAt, n.WantSeq, n.WantAt = in.Seq, in.At, max(n.WantSeq, in.Seq), in.WantAt
+		n.Attempts, n.FirstAt, n.NotBefore, n.Last = 0, 0, 0, nil
+	case Hold:
+		n.FromSeq, n.ToSeq, n.WantSeq, n.WantAt = n.AckedSeq+1, in.Seq, max(n.WantSeq, in.Seq), in.WantAt
+		// What is parked was never sent: another body is not "the parked one".
+		n.Park, n.SentHash, n.NotBefore = in.Park, 0, 0
+	case Stay:
+		n.ToSeq, n.WantSeq, n.WantAt = in.Seq, max(n.WantSeq, in.Seq), in.WantAt
+	case Supersede:
+		n.NotBefore, n.Attempts, n.FirstAt = in.At, 0, 0
+	case DecideRetry:
+		n.NotBefore, n.Attempts, n.FirstAt = in.At, 0, 0
+	case DecideDone:
+		in.Verify = OperatorSaid
+		n.acknowledge(in)
+	case DecideSkip:
+		n.AckedSeq, n.AckedAt, n.WantAt = n.ToSeq, in.At, 0
+		// What the provider has is not known: the next edit is sent whatever it is.
+		n.AckedHash, n.Verify, n.Attempts, n.FirstAt = 0, VerifyNone, 0, 0
+	}
+}
+
+// acknowledge says that the provider has what was last sent.
+func (r *Record) acknowledge(in *Input) {
+	r.AckedHash, r.AckedSeq, r.AckedAt, r.Verify = r.SentHash, r.ToSeq, in.At, in.Verify
+	r.Attempts, r.FirstAt, r.NotBefore, r.SettleUntil, r.Last = 0, 0, 0, 0, nil
+	r.WantAt = 0
+	if r.WantSeq > r.AckedSeq {
+		r.WantAt = in.WantAt
+	}
+	if in.Ref != "" {
+		r.Ref = in.Ref
+	}
+	if in.Echo != 0 {
+		r.EchoHash, r.EchoAt = in.Echo, in.At
+	}
+}
+
+// firstOf is the earlier of two stamps that are set.
+func firstOf(a, b Stamp) Stamp {
+	if a == 0 || (b != 0 && b < a) {
+		return b
+	}
+	return a
+}
+
+// Spent says whether the budget of the present body is used up: then no call is made.
+// limit overrides the class's number of attempts when it is positive.
+func (r *Record) Spent(now time.Time, limit int) bool {
+	p, ok := PolicyOf(r.Class)
+	if limit <= 0 {
+		limit = p.Attempts
+	}
+	return !ok || r.Attempts >= limit || (r.FirstAt != 0 && now.Sub(r.FirstAt.Time()) >= p.Age)
+}

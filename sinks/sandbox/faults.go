@@ -1,0 +1,101 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// The kinds of faults.
+const (
+	faultStatus     = "status"      // answers Status, without the effect
+	faultDropBefore = "drop_before" // closes the connection without the effect
+	faultDropAfter  = "drop_after"  // makes the effect, then closes the connection
+	faultDelay      = "delay"       // waits for Delay, then makes the effect and answers, also if the client has left
+	faultSlow       = "slow"        // makes the effect at once and answers after Delay
+	faultGarbage    = "garbage"     // answers 200 with a page of HTML, without the effect
+)
+
+// Fault is what happens to the next requests that have a usable key, a place under the
+// limit, and a path and method that the provider has. Faults are used in the order in
+// which they were queued; one request meets one fault at most.
+type Fault struct {
+	Provider   string `json:"provider"`
+	Account    string `json:"account"` // the account's name; empty for any account
+	Kind       string `json:"kind"`
+	Status     int    `json:"status"`     // of kind status: 300 to 599
+	RetryAfter int    `json:"retryAfter"` // of kind status: the header Retry-After, in seconds; 0 for none
+	Delay      string `json:"delay"`      // of kinds delay and slow: like "200ms", at most ten minutes
+	Times      int    `json:"times"`      // how many requests it meets; 0 is 1
+}
+
+// queue adds a fault behind the others.
+func (s *Server) queue(f Fault) error {
+	_, err := f.wait()
+	waits, answers := f.Kind == faultDelay || f.Kind == faultSlow, f.Kind == faultStatus
+	switch {
+	case f.Provider != "mokaru":
+		return fmt.Errorf("provider %q is not one of: mokaru", f.Provider)
+	case f.Account != "" && !named.MatchString(f.Account):
+		return errors.New("account must be a name of eight hex digits")
+	case !waits && !answers && !slices.Contains([]string{faultDropBefore, faultDropAfter, faultGarbage}, f.Kind):
+		return fmt.Errorf("kind %q is not one of: status, drop_before, drop_after, delay, garbage, slow", f.Kind)
+	case waits && err != nil:
+		return err
+	case !waits && f.Delay != "":
+		return errors.New("delay is only for the kinds delay and slow")
+	case answers && (f.Status < 300 || f.Status > 599):
+		return errors.New("status must be from 300 to 599")
+	case !answers && (f.Status != 0 || f.RetryAfter != 0):
+		return errors.New("status and retryAfter are only for the kind status")
+	case f.RetryAfter < 0 || f.Times < 0:
+		return errors.New("retryAfter and times must not be negative")
+	}
+	f.Times = max(f.Times, 1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, &f)
+	return nil
+}
+
+func (f Fault) wait() (time.Duration, error) {
+	d, err := time.ParseDuration(f.Delay)
+	if err != nil || d <= 0 || d > 10*time.Minute {
+		return 0, errors.New(`delay must be like "200ms", more than nothing and at most ten minutes`)
+	}
+	return d, nil
+}
+
+// meet takes the fault for a request, if there is one, and notes it in the log.
+func (s *Server) meet(r *Request) Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, f := range s.faults {
+		if f.Provider == r.Provider && (f.Account == "" || f.Account == r.Account) {
+			if f.Times--; f.Times == 0 {
+				s.faults = slices.Delete(s.faults, i, i+1)
+			}
+			r.Fault = f.Kind
+			return *f
+		}
+	}
+	return Fault{}
+}
+
+// withdraw removes all faults that are queued.
+func (s *Server) withdraw() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+}
+
+// drop closes the connection without an answer.
+func drop(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler) // closes what cannot be taken over, such as a stream of HTTP/2
+	}
+	_ = conn.Close() // nobody is told either way
+}
