@@ -210,14 +210,13 @@ func (a *app) namedPath(ctx context.Context, c *client.Client) (string, error) {
 	if c.Profile() != "" {
 		return profilePath(c), nil
 	}
-	raw, err := a.get(ctx, c, "/v1/profile", nil)
-	if err != nil {
-		return "", err
-	}
 	var own struct {
 		ID string `json:"id"`
 	}
-	if err := json.Unmarshal(raw, &own); err != nil || own.ID == "" {
+	if _, err := a.call(ctx, c, client.Call{Method: http.MethodGet, Path: "/v1/profile"}, &own); err != nil {
+		return "", err
+	}
+	if own.ID == "" {
 		return "", usage("name the profile with --profile ID")
 	}
 	return "/v1/profiles/" + url.PathEscape(own.ID), nil
