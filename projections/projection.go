@@ -28,10 +28,13 @@ type Projection struct {
 	waiters waiters
 	running atomic.Bool
 
-	// applying guards live and closed: who applies a block, or swaps the file, holds it.
+	// applying guards what follows: who applies a block, or swaps the file, holds it.
 	applying sync.Mutex
 	live     *file
 	closed   bool
+	// swappedAt is where the live file stood when a rebuild put it in place: blocks up to
+	// there may still be on their way to the file before it.
+	swappedAt ledger.Seq
 
 	// reads is what Read uses; whoever replaces it holds its lock for writing.
 	reads struct {
@@ -356,6 +359,12 @@ func (p *Projection) apply(batch []stream.Located) error {
 	defer p.applying.Unlock()
 	if p.closed {
 		return ErrClosed
+	}
+	for len(batch) > 0 && batch[0].Commits[len(batch[0].Commits)-1].Seq <= p.swappedAt {
+		batch = batch[1:] // the file that was swapped in meanwhile has it
+	}
+	if len(batch) == 0 {
+		return nil
 	}
 	first := &batch[0].Commits[0]
 	p.setHand(&inHand{seq: first.Seq, profile: first.Commit.Profile, time: first.Commit.Time})

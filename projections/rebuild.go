@@ -289,6 +289,7 @@ func (p *Projection) swap(ctx context.Context, r *rebuild, stepBack bool) error 
 	if err := errors.Join(syncDir(filepath.Dir(p.path)), p.reopen(ctx)); err != nil {
 		return err
 	}
+	p.swappedAt = p.live.pos.Seq
 	p.failed(nil)
 	return nil
 }

@@ -117,7 +117,7 @@ func (s *Server) readKey(r *http.Request, b []byte) (n keys.New, err error) {
 	case profile != "" && profile != "*":
 		if n.Profile, err = ledger.ParseProfileID(profile); err != nil {
 			refuse("/profile", ledger.CodeFormat, "must be a profile's id or *")
-		} else if p, err := s.Core.Profile(r.Context(), n.Profile, 0); err != nil || p.Erased {
+		} else if p, err := s.current(r.Context(), n.Profile); err != nil || p.Erased {
 			refuse("/profile", ledger.CodeFormat, "there is no such profile")
 		}
 	}

@@ -97,8 +97,8 @@ type mokaruBody struct {
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, mokaru bool, err error) {
 	p := problemOf(err)
 	x := exchangeOf(r)
-	if p.status >= 500 && p.status != http.StatusServiceUnavailable {
-		s.Log.Error("request failed", "request", x.id, "route", x.route, "error", err)
+	if p.status >= 500 {
+		s.Log.Error("request failed", "request", x.id, "route", x.route, "status", p.status, "error", err)
 	}
 	h := w.Header()
 	if p.retryAfter > 0 {

@@ -248,9 +248,9 @@ func body(r *http.Request, optional bool) ([]byte, error) {
 	}
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := params["charset"]
-	if err != nil || !jsonTypes[media] || charset != "" && !strings.EqualFold(charset, "utf-8") {
+	if err != nil || r.Header.Get("Content-Encoding") != "" || !jsonTypes[media] || charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return nil, &problem{status: http.StatusUnsupportedMediaType, code: "unsupported_media_type", accept: "application/merge-patch+json, application/json",
-			detail: "The body must be JSON in UTF-8: send Content-Type: application/json."}
+			detail: "The body must be JSON in UTF-8, not compressed: send Content-Type: application/json."}
 	}
 	b, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"io"
 	"mime"
@@ -202,13 +203,20 @@ func uploadError(err error) error {
 	return err
 }
 
-// present is the request's profile as it is now; an error when it is not there.
-func (s *Server) present(r *http.Request) (*ledger.Profile, error) {
-	head, err := s.Core.Head(r.Context())
+// current is a profile with everything that is committed.
+func (s *Server) current(ctx context.Context, id ledger.ProfileID) (*ledger.Profile, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	head, err := s.Core.Head(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.Core.Profile(r.Context(), exchangeOf(r).profile, head)
+	return s.Core.Profile(ctx, id, head)
+}
+
+// present is the request's profile as it is now; an error when it is not there.
+func (s *Server) present(r *http.Request) (*ledger.Profile, error) {
+	p, err := s.current(r.Context(), exchangeOf(r).profile)
 	if err == nil && p.Erased {
 		err = ledger.ErrErased
 	}
