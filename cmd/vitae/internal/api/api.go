@@ -1,0 +1,139 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"vitae/cmd/vitae/internal/fsck"
+	"vitae/cmd/vitae/internal/keys"
+	"vitae/ledger"
+	"vitae/ledger/stream"
+	"vitae/ledger/vault"
+	"vitae/projections"
+	"vitae/sinks"
+)
+
+// Core is what keeps the profiles.
+type Core interface {
+	Submit(ctx context.Context, req ledger.Request) (ledger.Reply, error)
+	// Head is the last sequence known to be on stable storage.
+	Head(ctx context.Context) (ledger.Seq, error)
+	// Profile gives the opened state with everything up to atLeast applied.
+	Profile(ctx context.Context, id ledger.ProfileID, atLeast ledger.Seq) (*ledger.Profile, error)
+	Stats() stream.CommitterStats
+}
+
+// History is the history projection.
+type History interface {
+	Commits(ctx context.Context, id ledger.ProfileID, after ledger.Seq, limit int) ([]ledger.Record, error)
+	StateAt(ctx context.Context, id ledger.ProfileID, seq ledger.Seq) (*ledger.Profile, error)
+	SeqAt(ctx context.Context, t time.Time) (ledger.Seq, error)
+	Wait(ctx context.Context, seq ledger.Seq) error
+}
+
+// Vault is what the API needs of the vault.
+type Vault interface {
+	ledger.Opener
+	SystemDigest(purpose string, data ...[]byte) [32]byte
+	SealSystem(purpose, id string, plain []byte) ([]byte, error)
+	OpenSystem(purpose, id string, sealed []byte) ([]byte, error)
+	PutSecret(ctx context.Context, p ledger.ProfileID, name string, secret []byte) error
+	DeleteSecret(ctx context.Context, p ledger.ProfileID, name string) error
+	PutFile(ctx context.Context, p ledger.ProfileID, mediaType string, r io.Reader, limit int64) (vault.File, error)
+	OpenFile(ctx context.Context, p ledger.ProfileID, h ledger.Hash) (vault.File, io.ReadCloser, error)
+	HasFile(ctx context.Context, p ledger.ProfileID, h ledger.Hash) (bool, error)
+	Destroy(ctx context.Context, p ledger.ProfileID) error
+}
+
+// Sinks is the deliveries.
+type Sinks interface {
+	Sinks(ctx context.Context) ([]sinks.Sink, error)
+	Sink(ctx context.Context, name string) (sinks.Sink, error)
+	Connections(ctx context.Context, profile ledger.ProfileID) ([]sinks.Connection, error)
+	Pause(ctx context.Context, name string) error
+	Resume(ctx context.Context, name string) error
+	Parked(ctx context.Context, name string) ([]sinks.ParkedEdit, error)
+	Decide(ctx context.Context, name string, id sinks.ID, action sinks.Action, reason, actor string) error
+	Metrics(ctx context.Context) ([]sinks.Metrics, error)
+}
+
+// Deps are the parts behind the API.
+type Deps struct {
+	Core    Core
+	History History
+	Vault   Vault
+	Keys    *keys.Store
+	Sinks   Sinks
+	// Idems keeps the replies of requests that write no commit; its bucket forgets them
+	// after 24 hours.
+	Idems keys.KV
+	// Profiles lists the ids of profiles that exist, behind after, with everything up to
+	// atLeast applied.
+	Profiles func(ctx context.Context, after ledger.ProfileID, limit int, atLeast ledger.Seq) ([]ledger.ProfileID, error)
+	// Projections can be listed and rebuilt.
+	Projections []*projections.Projection
+	// Restart runs a projection again that had stopped, after a rebuild.
+	Restart func(p *projections.Projection)
+	// Fsck checks the ledger.
+	Fsck func(ctx context.Context, progress func(done, total uint64)) (fsck.Report, error)
+	// Mounts are other handlers by their patterns: the console at "/", the log's tiles,
+	// the feeds. They do their own access control.
+	Mounts map[string]http.Handler
+	Log    *slog.Logger
+	Now    func() time.Time // time.Now when nil
+}
+
+// Config is what an operator sets.
+type Config struct {
+	WritePerMinute int // per key; 0 is no limit
+	ReadPerMinute  int
+	Version        string
+}
+
+// Server is the HTTP surface.
+type Server struct {
+	Deps
+	cfg     Config
+	now     func() time.Time
+	limits  *limits
+	tasks   *tasks
+	metrics *metrics
+	openapi []byte
+	handler http.Handler
+}
+
+// New puts the surface together. ctx bounds the tasks it starts (rebuilds, checks): they
+// end with it.
+func New(ctx context.Context, d Deps, cfg Config) (*Server, error) {
+	if d.Core == nil || d.History == nil || d.Vault == nil || d.Keys == nil || d.Sinks == nil || d.Idems == nil || d.Log == nil {
+		return nil, errors.New("api: a part is missing")
+	}
+	s := &Server{Deps: d, cfg: cfg, now: d.Now, limits: newLimits()}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	s.tasks = newTasks(ctx, s.now)
+	s.metrics = newMetrics(s)
+	routes := s.routes()
+	var err error
+	if s.openapi, err = document(routes, cfg.Version); err != nil {
+		return nil, err
+	}
+	s.handler = s.mux(routes)
+	return s, nil
+}
+
+// Handler serves every route.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Registry has the server's metrics.
+func (s *Server) Registry() *prometheus.Registry { return s.metrics.registry }
+
+// Wait returns when every task that was started has ended; end New's ctx before.
+func (s *Server) Wait() { s.tasks.wait() }

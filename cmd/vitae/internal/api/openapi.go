@@ -1,0 +1,251 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// object is a JSON object that is written with sorted names: equal documents are equal
+// bytes.
+type object = map[string]any
+
+// document makes the OpenAPI 3.1 document of the routes. The schemas of profiles and
+// items come from the catalogue.
+func document(routes []route, version string) ([]byte, error) {
+	paths, tags := object{}, []any{}
+	seen := map[string]bool{}
+	for i := range routes {
+		rt := &routes[i]
+		item, ok := paths[rt.path].(object)
+		if !ok {
+			item = object{}
+			paths[rt.path] = item
+		}
+		item[strings.ToLower(rt.method)] = operation(rt)
+		if !seen[rt.tag] {
+			seen[rt.tag] = true
+			tags = append(tags, object{"name": rt.tag})
+		}
+	}
+	return json.Marshal(object{
+		"openapi": "3.1.0",
+		"info": object{"title": "Vitae", "version": version,
+			"summary":     "A career profile as an append-only ledger.",
+			"description": "Profiles, resumes, their history, keys, and the delivery of edits to the providers that hold copies."},
+		"servers":  []any{object{"url": "/"}},
+		"paths":    paths,
+		"tags":     tags,
+		"security": keySecurity(),
+		"components": object{
+			"schemas":    schemas(),
+			"parameters": parameters(),
+			"headers":    headers(),
+			"securitySchemes": object{
+				"bearer": object{"type": "http", "scheme": "bearer", "description": "An API key."},
+				"apiKey": object{"type": "apiKey", "in": "header", "name": "X-API-KEY", "description": "An API key."},
+			},
+		},
+	})
+}
+
+func keySecurity() []any { return []any{object{"bearer": []any{}}, object{"apiKey": []any{}}} }
+
+func ref(name string) object { return object{"$ref": "#/components/schemas/" + name} }
+
+func operation(rt *route) object {
+	op := object{"operationId": rt.id, "summary": rt.summary, "tags": []any{rt.tag}, "responses": responses(rt), "security": keySecurity()}
+	if rt.open {
+		op["security"] = []any{}
+	}
+	if about := needs(rt); about != "" {
+		op["description"] = about
+	}
+	switch {
+	case rt.request == "file":
+		op["requestBody"] = object{"required": true, "content": object{"multipart/form-data": object{"schema": object{"type": "object",
+			"properties": object{"file": object{"type": "string", "contentMediaType": "application/octet-stream"}}, "required": []string{"file"}}}}}
+	case rt.request != "":
+		content := object{"application/json": object{"schema": ref(rt.request)}}
+		if rt.method == http.MethodPatch {
+			content["application/merge-patch+json"] = object{"schema": ref(rt.request)}
+		}
+		op["requestBody"] = object{"required": !rt.optional, "content": content}
+	}
+	var ps []any
+	for _, name := range parametersOf(rt) {
+		ps = append(ps, object{"$ref": "#/components/parameters/" + name})
+	}
+	for part := range strings.SplitSeq(rt.path, "/") {
+		if name, ok := strings.CutPrefix(part, "{"); ok {
+			name = strings.TrimSuffix(name, "}")
+			ps = append(ps, object{"in": "path", "name": name, "required": true, "schema": object{"type": "string"}})
+		}
+	}
+	if ps != nil {
+		op["parameters"] = ps
+	}
+	return op
+}
+
+// needs says which keys a route takes.
+func needs(rt *route) string {
+	if rt.open || rt.scope == 0 {
+		return ""
+	}
+	text := "Needs the scope " + strings.Join(rt.scope.Names(), " or ")
+	if rt.own != 0 {
+		text += ", or " + strings.Join(rt.own.Names(), " or ") + " with the profile's own key"
+	}
+	if rt.all {
+		text += ", on all profiles"
+	}
+	return text + "."
+}
+
+// parametersOf names the parameters of a route besides those in its path.
+func parametersOf(rt *route) []string {
+	out := slices.Clone(rt.query)
+	if rt.open {
+		return out
+	}
+	if rt.profile && !rt.inPath {
+		out = append(out, "X-Vitae-Profile")
+	}
+	switch rt.method {
+	case http.MethodGet:
+		if slices.Contains(rt.query, "at") {
+			out = append(out, "If-None-Match")
+		}
+	case http.MethodPost, http.MethodPatch:
+		out = append(out, "Idempotency-Key")
+	}
+	if rt.method != http.MethodGet && rt.profile {
+		out = append(out, "X-Vitae-Reason", "If-Match")
+	}
+	return append(out, "X-Request-Id")
+}
+
+func responses(rt *route) object {
+	status := rt.status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	answer := object{"description": http.StatusText(status)}
+	switch {
+	case strings.Contains(rt.reply, "/"):
+		answer["content"] = object{rt.reply: object{}}
+	case rt.reply != "":
+		answer["content"] = object{"application/json": object{"schema": ref(rt.reply)}}
+	}
+	out := object{strconv.Itoa(status): answer}
+	if rt.open {
+		answer["headers"] = headersOf("X-Request-Id")
+	} else {
+		answer["headers"] = headersOf("X-Request-Id", "RateLimit", "RateLimit-Policy", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+	}
+	for _, status := range failures(rt) {
+		content := object{"application/problem+json": object{"schema": ref("Problem")}}
+		if rt.mokaru {
+			content["application/json"] = object{"schema": ref("MokaruError")}
+		}
+		one := object{"description": http.StatusText(status), "content": content, "headers": headersOf("X-Request-Id")}
+		switch {
+		case status == http.StatusNotModified:
+			delete(one, "content")
+		case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
+			one["headers"] = headersOf("X-Request-Id", "Retry-After")
+		}
+		if rt.path == "/readyz" {
+			one["content"] = object{"text/plain": object{}}
+		}
+		out[strconv.Itoa(status)] = one
+	}
+	return out
+}
+
+// failures lists the statuses, besides success, that a route can answer.
+func failures(rt *route) []int {
+	out := slices.Clone(rt.fails)
+	if rt.open {
+		return out
+	}
+	out = append(out, 401, 429, 500, 503)
+	if rt.scope != 0 {
+		out = append(out, 403)
+	}
+	if rt.profile {
+		out = append(out, 400, 404, 410)
+	}
+	if slices.Contains(rt.query, "at") {
+		out = append(out, 304)
+	}
+	if rt.request != "" {
+		out = append(out, 400, 413, 415)
+	}
+	switch rt.method {
+	case http.MethodPost, http.MethodPatch:
+		out = append(out, 400, 409, 422)
+	}
+	if rt.method != http.MethodGet && rt.profile {
+		out = append(out, 409, 412, 504, 507)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func headersOf(names ...string) object {
+	out := object{}
+	for _, name := range names {
+		out[name] = object{"$ref": "#/components/headers/" + name}
+	}
+	return out
+}
+
+// headers are the reply headers that many routes share.
+func headers() object {
+	header := func(about, kind string) object {
+		return object{"description": about, "schema": object{"type": kind}}
+	}
+	return object{
+		"X-Request-Id":          header("The caller's id of the request, or one drawn for it.", "string"),
+		"RateLimit":             header("What is left of the limit, and seconds until there is more. Absent without a limit.", "string"),
+		"RateLimit-Policy":      header("The limit and its window in seconds. Absent without a limit.", "string"),
+		"X-RateLimit-Limit":     header("Requests a minute. Absent without a limit.", "integer"),
+		"X-RateLimit-Remaining": header("Requests left. Absent without a limit.", "integer"),
+		"X-RateLimit-Reset":     header("When there is more, in milliseconds since 1970. Absent without a limit.", "integer"),
+		"Retry-After":           header("Seconds to wait.", "integer"),
+	}
+}
+
+// parameters are the parameters that routes name.
+func parameters() object {
+	parameter := func(in, name, about string, schema object) object {
+		return object{"in": in, "name": name, "description": about, "schema": schema}
+	}
+	text := object{"type": "string"}
+	out := object{}
+	for _, p := range []object{
+		parameter("query", "at", "A sequence, or a time (RFC 3339): the state then.", text),
+		parameter("query", "dryRun", "Decide and answer, and change nothing.", object{"type": "boolean"}),
+		parameter("query", "view", "Only this view: shared, base or a resume's id.", text),
+		parameter("query", "field", "Only this field, with its locale variants unless one is named.", text),
+		parameter("query", "actor", "Only edits by this actor.", text),
+		parameter("query", "via", "Only edits that came this way.", text),
+		parameter("query", "after", "Go on behind this cursor, from next.", text),
+		parameter("query", "limit", "At most so many.", object{"type": "integer", "minimum": 1}),
+		parameter("query", "offset", "Leave out so many.", object{"type": "integer", "minimum": 0}),
+		parameter("query", "exclude", "A check that does not count.", text),
+		parameter("header", "X-Vitae-Profile", "The profile, where the key is for all profiles.", text),
+		parameter("header", "X-Vitae-Reason", "Why; kept with the edit.", object{"type": "string", "maxLength": maxReason}),
+		parameter("header", "If-Match", "The version that the change was decided on.", text),
+		parameter("header", "If-None-Match", "The version that the caller has.", text),
+		parameter("header", "Idempotency-Key", "The same request under the same key has one effect, for 24 hours.", object{"type": "string", "minLength": 1, "maxLength": 255}),
+		parameter("header", "X-Request-Id", "The caller's id of the request: printable ASCII without space.", object{"type": "string", "maxLength": 128}),
+	} {
+		out[p["name"].(string)] = p
+	}
+	return out
+}
