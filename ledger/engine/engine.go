@@ -34,7 +34,7 @@ const (
 
 // ErrLocked says that another process holds the data folder. The error that wraps it
 // names the folder and the holder's process id.
-var ErrLocked = errors.New("data folder is in use")
+var ErrLocked = fmt.Errorf("%w: data folder is in use", ledger.ErrUnavailable)
 
 // Options say which engine to open. Exactly one of Dir and URL is set.
 type Options struct {
