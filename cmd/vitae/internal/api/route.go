@@ -108,7 +108,7 @@ func (s *Server) itemRoutes() []route {
 			route{method: "GET", path: p.path + "/{id}", scope: read, id: "get" + p.one, summary: "Read an item", run: s.getItem(p.field),
 				reply: "ItemReply", query: []string{"at"}, fails: []int{404}},
 			route{method: "PATCH", path: p.path + "/{id}", scope: write, id: "patch" + p.one, summary: "Change members of an item", run: s.patchItem(p.field),
-				request: "Item." + p.schema, reply: "Success", query: []string{"dryRun"}, fails: []int{404}},
+				request: "Item." + p.schema + ".patch", reply: "Success", query: []string{"dryRun"}, fails: []int{404}},
 			route{method: "DELETE", path: p.path + "/{id}", scope: write, id: "delete" + p.one, summary: "Remove an item", run: s.deleteItem(p.field),
 				reply: "Success", query: []string{"dryRun"}, fails: []int{404}})
 	}
@@ -202,7 +202,7 @@ func (s *Server) openRoutes() []route {
 		{method: "GET", path: "/livez", id: "live", summary: "The process runs", run: s.livez, reply: "text/plain"},
 		{method: "GET", path: "/readyz", id: "ready", summary: "What this instance needs is there", run: s.readyz, reply: "text/plain", query: []string{"exclude"}, fails: []int{503}},
 		{method: "GET", path: "/metrics", id: "metrics", summary: "Numbers for Prometheus", run: s.getMetrics, reply: "text/plain"},
-		{method: "GET", path: "/openapi.json", id: "openapi", summary: "This document", run: s.getOpenAPI, reply: "application/vnd.oai.openapi+json"},
+		{method: "GET", path: "/openapi.json", id: "openapi", summary: "This document", run: s.getOpenAPI, reply: "application/json"},
 		{method: "GET", path: "/problems/{code}", id: "getProblem", summary: "What an error means", run: s.getProblem, reply: "text/plain", fails: []int{404}},
 	}
 	for i := range out {

@@ -84,7 +84,10 @@ func catalogue(out object) {
 			}
 		}
 		if f.IsList() && f.Provider == "" {
-			out[itemSchema(f)] = members(f.Item)
+			item := members(f.Item)
+			item["properties"].(object)["id"] = object{"type": "string", "maxLength": ledger.MaxID}
+			out[itemSchema(f)] = item
+			out[itemSchema(f)+".patch"] = object{"type": "object", "minProperties": 1, "properties": readable(item["properties"].(object))}
 		}
 	}
 	for name, o := range providers {
@@ -158,7 +161,7 @@ func members(all []ledger.Member) object {
 			required = append(required, m.Name)
 		}
 	}
-	o := object{"type": "object", "additionalProperties": false, "properties": properties}
+	o := object{"type": "object", "properties": properties}
 	if len(required) > 0 {
 		o["required"] = required
 	}

@@ -15,9 +15,9 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"vitae/cmd/vitae/internal/api"
 	"vitae/cmd/vitae/internal/config"
 	"vitae/cmd/vitae/internal/fsck"
-	api "vitae/cmd/vitae/internal/httpd"
 	"vitae/cmd/vitae/internal/keys"
 	"vitae/ledger/stream"
 	"vitae/projections"

@@ -1,0 +1,39 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+)
+
+// Sandbox is the stand-in providers in a process of their own, so that they outlive the
+// servers that a test kills.
+type Sandbox struct {
+	*Process
+	// URLs are the base URLs by provider.
+	URLs map[string]string
+	Logs *Buffer
+	Out  *Buffer
+}
+
+// StartSandbox starts the stand-in providers and waits until they have printed the base
+// URL of Mokaru, the first.
+func StartSandbox(t testing.TB) *Sandbox {
+	t.Helper()
+	s := &Sandbox{URLs: map[string]string{}, Logs: NewBuffer(), Out: NewBuffer()}
+	s.Process = start(t, []string{"sandbox", "--listen", "127.0.0.1:0", "-o", "jsonl", "--log-format", "json", "--log-level", "debug"}, nil, s.Out, s.Logs)
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	ok := s.Out.Line(ctx, s.Done(), 0, func(line string) bool {
+		var l struct{ Provider, BaseURL string }
+		if json.Unmarshal([]byte(line), &l) != nil || l.BaseURL == "" {
+			return false
+		}
+		s.URLs[l.Provider] = l.BaseURL
+		return l.Provider == "mokaru"
+	})
+	if !ok {
+		t.Fatalf("the sandbox does not say where it is\n%s\n%s", s.Out, s.Logs)
+	}
+	return s
+}
