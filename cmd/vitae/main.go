@@ -24,11 +24,17 @@ func main() {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	os.Exit(cli.Main(context.Background(), os.Args[1:], cli.World{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Signals: signals,
-		Parts: cli.Parts{Serve: server.Run, Sandbox: server.Sandbox, Bench: measure, Fsck: checkFolder},
+		Parts: cli.Parts{Serve: serve, Sandbox: server.Sandbox, Bench: measure, Fsck: checkFolder},
 	}))
 }
 
+func serve(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	server.TuneMemory()
+	return server.Run(ctx, cfg, log)
+}
+
 func measure(ctx context.Context, o cli.Bench, out io.Writer) error {
+	server.TuneMemory()
 	return bench.Run(ctx, bench.Options{Dir: o.Dir, Seconds: o.Seconds, JSON: o.JSON, Log: o.Log, Large: o.Large, Profiles: o.Profiles}, out)
 }
 
