@@ -29,15 +29,11 @@ func (r *run) large(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cmds, err := edits()
-	if err != nil {
+	if _, err := r.fill(ctx, c, ids, 10_000); err != nil { // a ledger of 10,000, and warm
 		return err
 	}
-	small, err := r.fill(ctx, c, ids, cmds, 10_000)
+	small, err := r.fill(ctx, c, ids, 20_000)
 	if err != nil {
-		return err
-	}
-	if small, err = r.fill(ctx, c, ids, cmds, 20_000); err != nil { // the first round warmed up
 		return err
 	}
 	// The 150 edits of one profile lie scattered over the whole ledger.
@@ -49,11 +45,11 @@ func (r *run) large(ctx context.Context) error {
 		if _, err := c.Submit(ctx, ledger.Request{Profile: one[0], Meta: meta, Command: cmd}); err != nil {
 			return err
 		}
-		if _, err := r.fill(ctx, c, ids, cmds, r.Large/150); err != nil {
+		if _, err := r.fill(ctx, c, ids, r.Large/150); err != nil {
 			return err
 		}
 	}
-	big, err := r.fill(ctx, c, ids, cmds, 20_000)
+	big, err := r.fill(ctx, c, ids, 20_000)
 	if err != nil {
 		return err
 	}
@@ -90,7 +86,7 @@ func (r *run) large(ctx context.Context) error {
 }
 
 // fill makes n commits with 64 writers and gives the seconds each took off the clock.
-func (r *run) fill(ctx context.Context, c *server.Core, ids []ledger.ProfileID, cmds []ledger.Command, n int) (float64, error) {
+func (r *run) fill(ctx context.Context, c *server.Core, ids []ledger.ProfileID, n int) (float64, error) {
 	const writers = 64
 	start := time.Now()
 	var next atomic.Int64
