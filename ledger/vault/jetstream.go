@@ -259,12 +259,27 @@ func (b *jetBucket) Walk(ctx context.Context, prefix string, values bool) iter.S
 			defer cancel()
 			_ = b.stream.DeleteConsumer(ctx, c.CachedInfo().Name)
 		}()
+		patience := time.Now().Add(apiTimeout)
 		for left := c.CachedInfo().NumPending; left > 0; {
-			if left, err = b.walkSome(ctx, c, left, values, yield); err != nil {
+			left, err = b.walkSome(ctx, c, left, values, yield)
+			if errors.Is(err, nats.ErrNoResponders) && time.Now().Before(patience) && pause(ctx) {
+				continue // the consumer was made, and its replicas have no leader yet
+			}
+			if err != nil {
 				yield(Entry{}, translate("listing", err))
 				return
 			}
 		}
+	}
+}
+
+// pause waits a moment; false when ctx ended.
+func pause(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(20 * time.Millisecond):
+		return true
 	}
 }
 
