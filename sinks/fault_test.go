@@ -70,6 +70,7 @@ func killAt(t *testing.T, at sinks.Point, fate sinktest.Fate, blind bool) {
 	select {
 	case <-killed:
 	case <-time.After(5 * time.Minute): // this delivery does not come by there
+		b.same(id, secret)
 	}
 	b.w.Set(id, "lastName", `"two"`)
 	select {

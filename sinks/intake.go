@@ -231,14 +231,17 @@ func (m *Manager) flush(ctx context.Context) error {
 			return err
 		}
 	}
-	moved, err := m.advance()
+	move := m.target().Seq > m.table.cursor.Seq
 	due := m.written > max(compactAt, 8*m.table.lanes)
 	m.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	if moved {
+	if move {
 		m.opt.Probe(BeforeCursor)
+		m.mu.Lock()
+		err := m.advance()
+		m.mu.Unlock()
+		if err != nil {
+			return err
+		}
 	}
 	if !due {
 		return nil
@@ -250,18 +253,24 @@ func (m *Manager) flush(ctx context.Context) error {
 	return nil
 }
 
-// advance moves the cursor to the last commit before the oldest unrecorded wish. The
-// mutex is held.
-func (m *Manager) advance() (moved bool, err error) {
+// target is where the cursor may stand: at the last commit before the oldest unrecorded
+// wish. The mutex is held.
+func (m *Manager) target() cursorRecord {
 	cur := cursorRecord{Lineage: m.opt.Ledger.Lineage(), Seq: m.position, Hash: m.posHash, Sinks: m.followed()}
 	for l := range m.dirty {
 		if l.first-1 < cur.Seq {
 			cur.Seq, cur.Hash = l.first-1, ledger.Hash{}
 		}
 	}
+	return cur
+}
+
+// advance moves the cursor there, if that is further on. The mutex is held.
+func (m *Manager) advance() error {
+	cur := m.target()
 	if cur.Seq <= m.table.cursor.Seq {
-		return false, nil
+		return nil
 	}
-	_, err = m.setCursor(cur)
-	return err == nil, err
+	_, err := m.setCursor(cur)
+	return err
 }

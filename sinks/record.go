@@ -139,7 +139,10 @@ func (d Digest) MarshalText() ([]byte, error) {
 func (d *Digest) UnmarshalText(b []byte) error {
 	var raw [8]byte
 	s, ok := strings.CutPrefix(string(b), digestPrefix)
-	if n, err := hex.Decode(raw[:], []byte(s)); !ok || len(s) != 16 || err != nil || n != 8 {
+	if !ok || len(s) != 2*len(raw) {
+		return fmt.Errorf("%w: a digest in a lane record", ledger.ErrFormat)
+	}
+	if _, err := hex.Decode(raw[:], []byte(s)); err != nil {
 		return fmt.Errorf("%w: a digest in a lane record", ledger.ErrFormat)
 	}
 	*d = 0

@@ -43,6 +43,9 @@ func SettingsOf(p *ledger.Profile, provider string) (s Settings, ok bool, err er
 
 // Sinks shows every sink that runs.
 func (m *Manager) Sinks(ctx context.Context) ([]Sink, error) {
+	if err := m.await(ctx); err != nil {
+		return nil, err
+	}
 	out := []Sink{}
 	for _, name := range m.names {
 		s, err := m.Sink(ctx, name)

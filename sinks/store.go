@@ -3,6 +3,7 @@ package sinks
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -16,11 +17,8 @@ import (
 // When it returns nil every earlier owner is fenced, and calls that were found in flight
 // are in doubt, durably.
 func (m *Manager) open(ctx context.Context) error {
-	last, err := m.read(ctx)
+	last, err := m.fence(ctx)
 	if err != nil {
-		return err
-	}
-	if err := m.belongs(ctx); err != nil {
 		return err
 	}
 	m.writer = stream.NewWriter(m.opt.Blocks, composer{}, last, blockOverhead, m.log)
@@ -35,8 +33,46 @@ func (m *Manager) open(ctx context.Context) error {
 	return m.stored(ctx, t)
 }
 
+// fenceWait is how long to wait before the lanes are read again.
+const fenceWait = 50 * time.Millisecond
+
+// fence reads the lanes and puts this run's name behind the last block, so that nobody
+// who has read less can append any more. The owner before may be writing meanwhile: then
+// it starts again.
+func (m *Manager) fence(ctx context.Context) (last uint64, err error) {
+	for ; ; pause(ctx, fenceWait) {
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		m.table = newTable()
+		if last, err = m.read(ctx); err != nil {
+			return 0, err
+		}
+		if err := m.belongs(ctx); err != nil {
+			return 0, err
+		}
+		if m.table.owner.ID == m.run {
+			return last, nil // an earlier try was stored after all
+		}
+		m.table.owner = ownerRecord{ID: m.run, Epoch: m.table.owner.Epoch + 1}
+		record, err := json.Marshal(change{Owner: &m.table.owner})
+		if err != nil {
+			return 0, err
+		}
+		last, err = m.opt.Blocks.Append(ctx, composer{}.Compose([][]byte{record}), last)
+		switch {
+		case err == nil:
+			return last, nil
+		case !errors.Is(err, ledger.ErrConflict) && !errors.Is(err, ledger.ErrUnknown):
+			return 0, err
+		}
+		m.log.Info("sinks: the lanes are still being written", "error", err)
+	}
+}
+
 // read folds the stream, and gives the position of its last block.
 func (m *Manager) read(ctx context.Context) (last uint64, err error) {
+	m.written = 0
 	end, err := m.opt.Blocks.Last(ctx)
 	if err != nil {
 		return 0, err
@@ -92,19 +128,26 @@ func (m *Manager) belongs(ctx context.Context) error {
 	return nil
 }
 
-// takeOver fences, resolves what was found, and brings in sinks that did not run before.
-// The mutex is held.
+// byConfig is the reason of a pause that lasts as long as the setting does.
+const byConfig = "by the configuration"
+
+// takeOver resolves what was found, and brings in sinks that did not run before. The
+// ticket is nil when there was nothing of either. The mutex is held.
 func (m *Manager) takeOver(now time.Time) (t *stream.Ticket, err error) {
-	m.table.owner = ownerRecord{ID: m.run, Epoch: m.table.owner.Epoch + 1}
-	owner := m.table.owner
-	if t, err = m.enqueue(change{Owner: &owner}); err != nil {
-		return nil, err
-	}
 	for _, name := range m.names {
-		if m.sinks[name].cfg.Paused {
-			if t, err = m.setSink(name, Paused, "by the configuration"); err != nil {
-				return nil, err
-			}
+		to, reason := m.sinkState(name), ""
+		switch r := m.table.sinks[name]; {
+		case m.sinks[name].cfg.Paused:
+			to, reason = Paused, byConfig
+		case r != nil && r.Reason == byConfig:
+			to = Running // the setting is gone
+		}
+		one, err := m.setSink(name, to, reason)
+		if err != nil {
+			return nil, err
+		}
+		if one != nil {
+			t = one
 		}
 	}
 	for _, list := range m.table.accounts {
@@ -353,7 +396,7 @@ func (m *Manager) close(ctx context.Context) error {
 	m.mu.Lock()
 	fatal := m.fatal
 	if fatal == nil {
-		_, fatal = m.advance()
+		fatal = m.advance()
 	}
 	m.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.opt.Grace)

@@ -193,13 +193,6 @@ func (t *table) drop(k AccountKey) {
 	}
 }
 
-func (t *table) lane(k Key) *lane {
-	if a := t.account(k.Account()); a != nil {
-		return a.lane(k.Entity)
-	}
-	return nil
-}
-
 func (a *account) lane(entity string) *lane {
 	for _, l := range a.lanes {
 		if l.rec.Entity == entity {

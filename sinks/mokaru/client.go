@@ -105,7 +105,7 @@ func (p *Provider) exchange(ctx context.Context, method string, c sinks.Call) (s
 	req.Header.Set("Authorization", "Bearer "+key)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "vitae")
-	req.Header.Set("X-Request-Id", c.Attempt.String())
+	req.Header.Set("X-Vitae-Attempt", c.Attempt.String())
 	return sinks.Exchange(ctx, p.http, req), nil
 }
 
