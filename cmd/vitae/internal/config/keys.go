@@ -138,7 +138,7 @@ func keys() []key {
 func sinkDefault(provider string) (baseURL, perMinute string) {
 	switch provider {
 	case "mokaru":
-		return "https://api.mokaru.ai", "20"
+		return "https://api.mokaru.ai", "18"
 	case "postpress":
 		return "https://api.postpress.ai", "20"
 	case "linkedin":
