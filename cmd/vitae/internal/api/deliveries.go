@@ -31,7 +31,7 @@ func (s *Server) putConnection(w http.ResponseWriter, r *http.Request) error {
 	}
 	rest, credential, err := splitCredential(b)
 	if rest == nil {
-		return err // not JSON
+		return err // no object
 	}
 	cmd, bindErr := commands.Bind(provider, rest)
 	if err := bothRefusals(err, bindErr); err != nil {
@@ -84,14 +84,15 @@ func bothRefusals(a, b error) error {
 }
 
 // splitCredential takes the credential out of a connection's body: it goes to the vault,
-// and never near an event. rest is the body without it, also when the credential is wrong.
+// and never near an event. rest is the body without it, also when the credential is wrong; nil when the body is no
+// object.
 func splitCredential(b []byte) (rest, credential []byte, err error) {
 	root, err := ledger.ParseJSON(b)
 	if err != nil {
 		return nil, nil, err
 	}
 	if root.Kind != ledger.NodeObject {
-		return b, nil, ledger.Refuse("", ledger.CodeWrongType, "the body must be an object")
+		return nil, nil, ledger.Refuse("", ledger.CodeWrongType, "the body must be an object")
 	}
 	kept := ledger.Node{Kind: root.Kind}
 	for _, m := range root.Members {

@@ -22,6 +22,9 @@ type upload struct {
 // errTooLarge ends a file that is longer than may be.
 var errTooLarge = fail(http.StatusRequestEntityTooLarge, "content_too_large", "The file is over 20 MiB.")
 
+// errMalformed ends a body that is no multipart body, or not to its end.
+var errMalformed = fail(http.StatusBadRequest, "invalid_multipart", "The multipart body is malformed.")
+
 // openUpload finds the file in a multipart body. Parts without a file name are passed over.
 func openUpload(w http.ResponseWriter, r *http.Request) (*upload, error) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -53,6 +56,10 @@ func openUpload(w http.ResponseWriter, r *http.Request) (*upload, error) {
 // stored of a body that holds more than asked for.
 func (u *upload) Read(b []byte) (int, error) {
 	n, err := u.part.Read(b)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		// Whoever reads in blocks takes this error for the end of the file.
+		err = errMalformed
+	}
 	if !errors.Is(err, io.EOF) {
 		return n, err
 	}
@@ -135,7 +142,7 @@ func uploadError(err error) error {
 	case errors.As(err, &long):
 		return errTooLarge
 	case errors.Is(err, io.ErrUnexpectedEOF), strings.Contains(err.Error(), "multipart: "), strings.Contains(err.Error(), "malformed MIME"):
-		return fail(http.StatusBadRequest, "invalid_multipart", "The multipart body is malformed.")
+		return errMalformed
 	}
 	return err
 }

@@ -48,7 +48,7 @@ func TestIdempotency(t *testing.T) {
 	if a := w.must(200, call{method: "PATCH", path: "/v1/profile", key: key, body: `{"summary":"z"}`, header: idemHeader(`"f"`)}); a.header.Get("Idempotency-Replayed") != "true" {
 		t.Error("a quoted key is another one")
 	}
-	w.must(422, call{method: "PATCH", path: "/v1/resume/base", key: key, body: `{"summary":"z"}`[:0] + `{"name":"z"}`, header: idemHeader("f")})
+	w.must(422, call{method: "PATCH", path: "/v1/resume/base", key: key, body: `{"name":"z"}`, header: idemHeader("f")})
 	if a := w.must(200, call{method: "PATCH", path: "/v1/profile", key: w.key(id, keys.ProfileWrite), body: `{"summary":"z"}`, header: idemHeader("f")}); a.header.Get("Idempotency-Replayed") != "" {
 		t.Error("another API key got the reply")
 	}

@@ -80,8 +80,9 @@ var (
 	descSinkNoOp      = desc("sink_noop_ratio", "Part of all looks at a lane that needed no call.", "sink")
 )
 
-// Describe implements prometheus.Collector; the set is told by collecting.
-func (p *parts) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(p, ch) }
+// Describe implements prometheus.Collector. It names nothing: what there is to collect
+// depends on which instance runs the sinks, and New must not wait for anybody.
+func (p *parts) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (p *parts) Collect(ch chan<- prometheus.Metric) {
@@ -128,10 +129,10 @@ func (p *parts) Collect(ch chan<- prometheus.Metric) {
 		gauge(descSinkFresh, m.FreshnessSeconds, m.Sink)
 		gauge(descSinkAccounts, float64(m.PausedAccounts), m.Sink)
 		for phase, n := range m.Lanes {
-			gauge(descSinkLanes, float64(n), m.Sink, string(phase))
+			gauge(descSinkLanes, float64(n), m.Sink, phase.String())
 		}
 		for phase, age := range m.OldestSeconds {
-			gauge(descSinkOldest, age, m.Sink, string(phase))
+			gauge(descSinkOldest, age, m.Sink, phase.String())
 		}
 		for outcome, n := range m.Calls {
 			counter(descSinkCalls, float64(n), m.Sink, outcome)
