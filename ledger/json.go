@@ -203,5 +203,8 @@ func parseNode(d *jsontext.Decoder, depth int) (Node, error) {
 
 // PointerTo extends an RFC 6901 pointer by one member name or index.
 func PointerTo(pointer, name string) string {
-	return pointer + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	if strings.ContainsAny(name, "~/") {
+		name = strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
+	}
+	return pointer + "/" + name
 }

@@ -166,13 +166,20 @@ func (v *Vault) putChunks(ctx context.Context, p ledger.ProfileID, d *dataKey, u
 	}
 }
 
-// fill reads until buf is full or r ends.
+// fill reads until buf is full or r ends. Only io.EOF is an end: io.ReadFull would hide
+// an io.ErrUnexpectedEOF of r's own, and a cut upload would be taken for a whole file.
 func fill(r io.Reader, buf []byte) (n int, end bool, err error) {
-	n, err = io.ReadFull(r, buf)
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return n, true, nil
+	for n < len(buf) {
+		m, err := r.Read(buf[n:])
+		n += m
+		if err == io.EOF {
+			return n, true, nil
+		}
+		if err != nil {
+			return n, false, err
+		}
 	}
-	return n, false, err
+	return n, false, nil
 }
 
 func (v *Vault) fileRecord(ctx context.Context, p ledger.ProfileID, ring *keyring, h ledger.Hash) (fileRecord, error) {

@@ -299,3 +299,23 @@ func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 type blackHole struct{ Bucket }
 
 func (blackHole) Put(context.Context, string, []byte, uint64) (uint64, error) { return 1, nil }
+
+// A reader that is cut off is no end of file.
+func TestCutUploadIsNoFile(t *testing.T) {
+	ctx := t.Context()
+	v, err := Open(ctx, NewMemory(), NewMaster())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := ledger.NewProfileID(time.Now())
+	if err := v.Create(ctx, p); err != nil {
+		t.Fatal(err)
+	}
+	cut := io.MultiReader(strings.NewReader("half of it"), iotest.ErrReader(io.ErrUnexpectedEOF))
+	if _, err := v.PutFile(ctx, p, "text/plain", cut, 1<<20); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Fatalf("a cut upload: %v", err)
+	}
+	if has, err := v.HasFile(ctx, p, ledger.HashOf([]byte("half of it"))); err != nil || has {
+		t.Fatalf("half of a file is there: %v, %v", has, err)
+	}
+}

@@ -19,6 +19,7 @@ import (
 	"vitae/cmd/vitae/internal/config"
 	"vitae/cmd/vitae/internal/fsck"
 	"vitae/cmd/vitae/internal/keys"
+	"vitae/ledger"
 	"vitae/ledger/stream"
 	"vitae/projections"
 	"vitae/sinks"
@@ -105,7 +106,13 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 	}
 	s.api, err = api.New(run, api.Deps{Core: s.core, History: s.core.History, Vault: s.core.Vault, Keys: store, Sinks: deliveries, Idems: idems, Log: log,
 		Projections: []*projections.Projection{s.core.Views.Projection, s.core.History.Projection},
-		Restart:     func(p *projections.Projection) { s.running.Go(func() { s.core.Follow(run, p) }) },
+		Profiles: func(ctx context.Context, after ledger.ProfileID, limit int, atLeast ledger.Seq) ([]ledger.ProfileID, error) {
+			if err := s.core.Views.Wait(ctx, atLeast); err != nil {
+				return nil, err
+			}
+			return s.core.Views.Profiles(ctx, after, limit)
+		},
+		Restart: func(p *projections.Projection) { s.running.Go(func() { s.core.Follow(run, p) }) },
 		Fsck: func(ctx context.Context, progress func(done, total uint64)) (fsck.Report, error) {
 			return fsck.Run(ctx, fsck.Parts{Ledger: s.core.Ledger, Opener: s.core.Vault, Views: s.core.Views, History: s.core.History}, progress)
 		},
