@@ -265,6 +265,12 @@ func TestSecrets(t *testing.T) {
 	// Keys of the API, right ones and wrong ones.
 	key, keyID := admin.NewKey(id, p.text("key name"), "profile:read", "profile:write", "audit:read", "values:read")
 	f.add("an API key", key)
+	under := []string{"Idempotency-Key", "a key"} // the answer is kept, and holds the key
+	kept, keptID := admin.NewKeyWith(under, id, p.text("key name"), "profile:read")
+	if again, _ := admin.NewKeyWith(under, id, fmt.Sprintf("%s%04d", markText, p.n), "profile:read"); again != kept {
+		t.Errorf("making a key twice under one Idempotency-Key made two (%s)", keptID)
+	}
+	f.add("an API key whose making can be repeated", kept)
 	f.add("the admin key", s.AdminKey())
 	own := s.Client(key)
 	own.Must(200, patch, "/v1/profile", map[string]any{"city": p.text("own key")})

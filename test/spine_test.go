@@ -204,6 +204,19 @@ func deliveries(t *testing.T, s *harness.Server, admin *harness.Client, id strin
 	if after := provider.Writes(); len(after) != before {
 		t.Errorf("an edit of what the provider does not carry made calls: %v", after[before:])
 	}
+	// Neither do edits that come to nothing before they are sent, nor a server that starts anew.
+	s.CLI("sink", "pause", "mokaru")
+	for _, title := range []string{"Janitor", "Director"} {
+		admin.Must(200, patch, harness.Profile(id), map[string]any{"jobTitle": title})
+	}
+	s.CLI("sink", "resume", "mokaru")
+	same("after an edit and its opposite")
+	s.Kill9()
+	s.Restart()
+	same("after a restart")
+	if after := provider.Writes(); len(after) != before {
+		t.Errorf("what the provider has already was sent again: %v", after[before:])
+	}
 	for _, call := range provider.Calls() {
 		if call.Authorization != "Bearer "+credential {
 			t.Errorf("%s %s went out with another credential", call.Method, call.Path)

@@ -201,7 +201,13 @@ func (c *Client) Create(values any) string {
 // NewKey makes a key and gives its text and id. profile may be "*".
 func (c *Client) NewKey(profile, name string, scopes ...string) (text, id string) {
 	c.t.Helper()
-	r := c.Must(http.StatusCreated, http.MethodPost, "/v1/keys", map[string]any{"profile": profile, "name": name, "scopes": scopes})
+	return c.NewKeyWith(nil, profile, name, scopes...)
+}
+
+// NewKeyWith is NewKey with headers, in pairs of name and value.
+func (c *Client) NewKeyWith(headers []string, profile, name string, scopes ...string) (text, id string) {
+	c.t.Helper()
+	r := c.Must(http.StatusCreated, http.MethodPost, "/v1/keys", map[string]any{"profile": profile, "name": name, "scopes": scopes}, headers...)
 	var flat struct {
 		Key, ID string
 		Data    struct{ Key, ID string }

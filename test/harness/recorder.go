@@ -2,13 +2,16 @@ package harness
 
 import (
 	"bytes"
+	"context"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Seen is one call that passed a Recorder.
@@ -16,13 +19,22 @@ type Seen struct {
 	Method, Path  string
 	Authorization string
 	Body          []byte
-	Status        int
+	Status        int // of the provider's answer; 0 when the call did not reach it
+}
+
+// Trouble is what happens to one call on its way.
+type Trouble struct {
+	Before time.Duration // it takes so long to arrive
+	After  time.Duration // and its answer so long to come back
+	Cut    bool          // the answer never comes
 }
 
 // Recorder stands between a server and a provider and keeps every call, in the order in which they were answered.
 type Recorder struct {
 	// URL is what the server is given as base URL.
 	URL string
+	// Trouble, when set, is asked about every call. Set it before there are any.
+	Trouble func() Trouble
 
 	mu   sync.Mutex
 	seen []Seen
@@ -49,13 +61,29 @@ func NewRecorder(t testing.TB, base string) *Recorder {
 			return // the caller is gone: nothing reached the provider
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		status := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-		defer func() { // also when the proxy gives up in the middle of an answer
+		seen := Seen{Method: r.Method, Path: r.URL.Path, Authorization: r.Header.Get("Authorization"), Body: body}
+		defer func() { // also when no answer is given
 			rec.mu.Lock()
 			defer rec.mu.Unlock()
-			rec.seen = append(rec.seen, Seen{r.Method, r.URL.Path, r.Header.Get("Authorization"), body, status.status})
+			rec.seen = append(rec.seen, seen)
 		}()
-		proxy.ServeHTTP(status, r)
+		var trouble Trouble
+		if rec.Trouble != nil {
+			trouble = rec.Trouble()
+		}
+		if !stall(r.Context(), trouble.Before) {
+			return // the caller went before the call had arrived
+		}
+		answer := httptest.NewRecorder()
+		proxy.ServeHTTP(answer, r)
+		seen.Status = answer.Code
+		if !stall(r.Context(), trouble.After) || trouble.Cut {
+			panic(http.ErrAbortHandler)
+		}
+		maps.Copy(w.Header(), answer.Header())
+		w.WriteHeader(answer.Code)
+		// A caller that is gone is what these tests are about.
+		_, _ = w.Write(answer.Body.Bytes())
 	}))
 	t.Cleanup(func() {
 		srv.Close()
@@ -65,18 +93,20 @@ func NewRecorder(t testing.TB, base string) *Recorder {
 	return rec
 }
 
-type statusWriter struct {
-	http.ResponseWriter
-	status int
+// stall waits; false when ctx ended first.
+func stall(ctx context.Context, d time.Duration) bool {
+	if d == 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
-
-func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap lets the proxy flush.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Calls are the calls so far.
 func (r *Recorder) Calls() []Seen {
