@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -459,7 +460,7 @@ func TestOutcomes(t *testing.T) {
 		{ledger.ErrNotFound, 404, false}, {ledger.ErrExists, 409, false}, {ledger.ErrNotAllowed, 409, false}, {ledger.ErrErased, 410, false},
 		{ledger.ErrPrecondition, 412, false}, {ledger.ErrIdemMismatch, 422, false}, {ledger.ErrIdemBusy, 409, true}, {ledger.ErrConflict, 409, true},
 		{ledger.ErrUnknown, 504, true}, {ledger.ErrCapacity, 507, true}, {ledger.ErrUnavailable, 503, true}, {context.DeadlineExceeded, 503, true},
-		{&ledger.ChainError{Why: "broken"}, 500, false}, {errFault, 500, false},
+		{&ledger.ChainError{Seq: 7, Why: "it was changed"}, 500, false}, {errFault, 500, false},
 	} {
 		w.submit = func(context.Context, ledger.Request) (ledger.Reply, error) {
 			return ledger.Reply{}, fmt.Errorf("submit: %w", c.err)
@@ -468,8 +469,12 @@ func TestOutcomes(t *testing.T) {
 		if a.status != c.status || (a.header.Get("Retry-After") != "") != c.retry {
 			t.Errorf("%v: %d %v, want %d", c.err, a.status, a.header, c.status)
 		}
-		if strings.Contains(a.body, "disk") || strings.Contains(a.body, "broken") {
+		if strings.Contains(a.body, "disk") {
 			t.Errorf("%v: the reply tells too much: %s", c.err, a.body)
+		}
+		// Who reads a damaged ledger is told where the damage is.
+		if told, chain := strings.Contains(a.body, "LEDGER_BROKEN") && strings.Contains(a.body, "sequence 7"), errors.As(c.err, new(*ledger.ChainError)); told != chain {
+			t.Errorf("%v: %s", c.err, a.body)
 		}
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"vitae/ledger"
+	"vitae/ledger/stream"
+	"vitae/projections"
 )
 
 // problem is an error as it is told: RFC 9457.
@@ -58,10 +60,32 @@ func problemOf(err error) *problem {
 			detail: "It is not known yet whether the change was stored. Send the same request with the same Idempotency-Key: it will have one effect."}
 	case errors.Is(err, ledger.ErrCapacity):
 		return &problem{status: http.StatusInsufficientStorage, code: "no_capacity", detail: "The store cannot take it now. Nothing was written.", retryAfter: 30}
+	case broken(err) != nil:
+		return fail(http.StatusInternalServerError, "ledger_broken", "What is stored is not intact. "+broken(err).Error()+". Run vitae fsck; asking again will not help.")
 	case errors.Is(err, ledger.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &problem{status: http.StatusServiceUnavailable, code: "unavailable", detail: "This cannot be served now. Ask again.", retryAfter: 1}
 	}
 	return fail(http.StatusInternalServerError, "internal", "The server failed. The request id leads to its log.")
+}
+
+// broken finds what says that the stored history is damaged, and where: sequences, ids
+// and hashes, never a value.
+func broken(err error) error {
+	var chain *ledger.ChainError
+	var block *stream.BlockError
+	var refused *projections.RefusedError
+	var fault *projections.Fault
+	switch {
+	case errors.As(err, &chain):
+		return chain
+	case errors.As(err, &block):
+		return block
+	case errors.As(err, &fault):
+		return fault
+	case errors.As(err, &refused):
+		return refused
+	}
+	return nil
 }
 
 // The bodies of the two forms.

@@ -22,7 +22,8 @@ func (a *app) fsckCmd() *cobra.Command {
 		Long: `Check the whole ledger: every block, every sequence, every profile's chain of commits, every
 value against its commitment, and both projections against the ledger. Without --data the
 running server does it; with --data the folder is opened directly, and no server may be
-using it. Nothing is changed. Exit code 8: something is not intact, and its place is said.`,
+using it: the engine starts on it and the projections catch up; no commit is changed.
+Exit code 8: something is not intact, and its place is said.`,
 		Example: `  vitae fsck
   vitae fsck --data /mnt/copy/data -o json`,
 		Args: cobra.NoArgs,

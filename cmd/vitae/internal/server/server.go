@@ -35,6 +35,7 @@ type Server struct {
 	log     *slog.Logger
 	url     string
 	admin   string
+	idle    silent
 
 	run     context.CancelFunc
 	running sync.WaitGroup
@@ -132,7 +133,7 @@ func (s *Server) listen(address string) error {
 	}
 	s.url = "http://" + l.Addr().String()
 	s.http = &http.Server{Handler: s.api.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), ConnState: s.idle.track}
 	s.running.Go(func() {
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- err
@@ -234,6 +235,7 @@ func (s *Server) providers(cfg config.Config) (out []sinks.Provider, configs map
 func (s *Server) Close(ctx context.Context) error {
 	var errs []error
 	if s.http != nil {
+		s.idle.close()
 		if err := s.http.Shutdown(ctx); err != nil {
 			errs = append(errs, err, s.http.Close())
 		}
