@@ -17,6 +17,7 @@ import (
 
 	"vitae/cmd/vitae/internal/api"
 	"vitae/cmd/vitae/internal/config"
+	"vitae/cmd/vitae/internal/console"
 	"vitae/cmd/vitae/internal/fsck"
 	"vitae/cmd/vitae/internal/keys"
 	"vitae/ledger"
@@ -105,7 +106,9 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 	if err != nil {
 		return nil, err
 	}
-	s.api, err = api.New(run, api.Deps{Core: s.core, History: s.core.History, Vault: s.core.Vault, Keys: store, Sinks: deliveries, Idems: idems, Log: log,
+	pages := console.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.api.Handler().ServeHTTP(w, r) }), log)
+	s.api, err = api.New(run, api.Deps{Mounts: map[string]http.Handler{"/{$}": pages, "/console/": pages},
+		Core: s.core, History: s.core.History, Vault: s.core.Vault, Keys: store, Sinks: deliveries, Idems: idems, Log: log,
 		Projections: []*projections.Projection{s.core.Views.Projection, s.core.History.Projection},
 		Profiles: func(ctx context.Context, after ledger.ProfileID, limit int, atLeast ledger.Seq) ([]ledger.ProfileID, error) {
 			if err := s.core.Views.Wait(ctx, atLeast); err != nil {
