@@ -4,7 +4,7 @@
 // and is the one that was committed to, an idempotency key has one commit at a time, and
 // both projections hold what the ledger says. It changes nothing.
 //
-// The check names invariants as docs/architecture.md does: L1 a commit is there whole,
+// The check names invariants as docs/invariants.md does: L1 a commit is there whole,
 // L4 nothing changes or disappears, L5 a profile's chain, L6 sealed values, L8 one effect
 // for an idempotency key, V1 views equal the fold, V2 history equals the ledger.
 package fsck
