@@ -118,7 +118,18 @@ func (r *run) config(name string) config.Config {
 
 // core opens a fresh data folder.
 func (r *run) core(ctx context.Context, name string) (*server.Core, error) {
-	return server.OpenCore(ctx, r.config(name), r.Log)
+	return server.OpenCore(ctx, r.config(name), r.quiet())
+}
+
+// quiet is the log of what is measured: a line for each request would be measured too.
+func (r *run) quiet() *slog.Logger { return slog.New(warnings{r.Log.Handler()}) }
+
+// warnings lets a handler see warnings and errors only.
+type warnings struct{ slog.Handler }
+
+// Enabled implements slog.Handler.
+func (w warnings) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelWarn && w.Handler.Enabled(ctx, l)
 }
 
 // disk says how often this disk syncs a block of 1 kB, the ground under everything.

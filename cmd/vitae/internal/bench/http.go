@@ -15,7 +15,7 @@ import (
 // http measures a PATCH of five fields as a client sees it, over loopback, with the
 // server and the clients in one process on the same cores.
 func (r *run) http(ctx context.Context) (err error) {
-	s, err := server.Start(ctx, r.config("http"), r.Log)
+	s, err := server.Start(ctx, r.config("http"), r.quiet())
 	if err != nil {
 		return err
 	}
