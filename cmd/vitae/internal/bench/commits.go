@@ -35,7 +35,7 @@ func edits() ([]ledger.Command, error) {
 var meta = ledger.Meta{Actor: "key:01JBENCH000000000000000000", Via: "native"}
 
 // create makes n profiles, each with the given first values.
-func create(ctx context.Context, c *server.Core, n int, body []byte) ([]ledger.ProfileID, error) {
+func create(ctx context.Context, c committer, n int, body []byte) ([]ledger.ProfileID, error) {
 	ids := make([]ledger.ProfileID, n)
 	var next atomic.Int64
 	return ids, parallel(64, func(int) error {
@@ -93,15 +93,48 @@ func (r *run) commits(ctx context.Context) error {
 		return err
 	}
 	for _, writers := range []int{1, 16, 64, 256} {
-		if err := r.writers(ctx, c, ids, cmds, writers); err != nil {
+		if err := r.writers(ctx, c, c, ids, cmds, writers, ""); err != nil {
 			return err
 		}
 	}
-	return nil
+	return r.alone(ctx, c, cmds)
+}
+
+// committer is what the writers commit to.
+type committer interface {
+	Submit(ctx context.Context, req ledger.Request) (ledger.Reply, error)
+	Stats() stream.CommitterStats
+}
+
+// alone measures a committer that no projection follows, on a stream of its own beside
+// the ledger: what following costs.
+func (r *run) alone(ctx context.Context, c *server.Core, cmds []ledger.Command) error {
+	blocks, err := stream.OpenJetStream(ctx, c.Engine.JetStream(), stream.StreamConfig{Name: "ALONE", Subject: "bench.alone", Replicas: 1})
+	if err != nil {
+		return err
+	}
+	lone, err := stream.NewCommitter(ctx, stream.OpenLedger(blocks, blocks.Lineage()), stream.CommitterConfig{Sealer: c.Vault, States: unknown{}, Log: r.quiet()})
+	if err != nil {
+		return err
+	}
+	defer lone.Close(context.WithoutCancel(ctx))
+	ids, err := create(ctx, lone, profiles, nil)
+	if err != nil {
+		return err
+	}
+	return r.writers(ctx, c, lone, ids, cmds, 64, ", nobody following")
+}
+
+// unknown is the states of a committer that has every profile in memory.
+type unknown struct{}
+
+// Load implements stream.States.
+func (unknown) Load(_ context.Context, id ledger.ProfileID, _ ledger.Seq) (*ledger.Profile, error) {
+	return ledger.NewProfile(id), nil
 }
 
 // load has writers commit for a while and gives what it came to.
-func (r *run) load(ctx context.Context, c *server.Core, ids []ledger.ProfileID, cmds []ledger.Command, writers int) (perSecond, perBlock float64, took []time.Duration, err error) {
+func (r *run) load(ctx context.Context, c committer, ids []ledger.ProfileID, cmds []ledger.Command, writers int) (perSecond, perBlock float64, took []time.Duration, err error) {
 	before, start := c.Stats(), time.Now()
 	all := make([][]time.Duration, writers)
 	err = parallel(writers, func(w int) error {
@@ -128,8 +161,8 @@ func (r *run) load(ctx context.Context, c *server.Core, ids []ledger.ProfileID, 
 	return commits / elapsed.Seconds(), commits / float64(max(after.Blocks-before.Blocks, 1)), took, err
 }
 
-func (r *run) writers(ctx context.Context, c *server.Core, ids []ledger.ProfileID, cmds []ledger.Command, writers int) error {
-	perSecond, perBlock, took, err := r.load(ctx, c, ids, cmds, writers)
+func (r *run) writers(ctx context.Context, c *server.Core, to committer, ids []ledger.ProfileID, cmds []ledger.Command, writers int, how string) error {
+	perSecond, perBlock, took, err := r.load(ctx, to, ids, cmds, writers)
 	if err != nil {
 		return err
 	}
@@ -142,7 +175,7 @@ func (r *run) writers(ctx context.Context, c *server.Core, ids []ledger.ProfileI
 		return err
 	}
 	size := int(float64(len(b.Commits[0].Raw)+1)*perBlock) + 200
-	bare, bareTook, err := r.bare(ctx, c, fmt.Sprintf("BARE-%d", writers), size)
+	bare, bareTook, err := r.bare(ctx, c, "BARE", size)
 	if err != nil {
 		return err
 	}
@@ -160,7 +193,7 @@ func (r *run) writers(ctx context.Context, c *server.Core, ids []ledger.ProfileI
 	case 64:
 		goal += ", 20,000/s"
 	}
-	return r.add(Row{What: fmt.Sprintf("commits of 5 edits, %d writers (%.1f a block, p99 %s ms)", writers, perBlock, format(percentile(took, 0.99))),
+	return r.add(Row{What: fmt.Sprintf("commits of 5 edits, %d writers%s (%.1f a block, p99 %s ms)", writers, how, perBlock, format(percentile(took, 0.99))),
 		Value: perSecond, Unit: "commits/s", Ratio: perSecond / (bare * perBlock), Goal: goal,
 		Beside: fmt.Sprintf("bare loop: %s blocks/s of %d bytes = %s commits/s", format(bare), size, format(bare*perBlock))})
 }
