@@ -17,8 +17,9 @@
 //
 // # Following
 //
-// Run follows the ledger. It applies a block at a time; when several wait it takes them
-// together, up to 2000 commits (some 50 ms of work). A transaction that fails is rolled back and
+// Run follows the ledger. It applies whole blocks, several in one transaction when it can,
+// up to 2000 commits (some 50 ms of work): those that wait already, and, as long as nobody
+// waits to read them, those that come within 20 ms. A transaction that fails is rolled back and
 // the projection starts again from its own position. A commit that cannot be understood,
 // or that breaks its profile's chain, stops it with a Fault that names the sequence, the
 // profile and the op; nothing is skipped.

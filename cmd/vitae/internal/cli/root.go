@@ -12,7 +12,7 @@ func (a *app) root() *cobra.Command {
 		Use:   "vitae",
 		Short: "An event-sourced ledger for career profiles",
 		Long: `Vitae keeps career profiles as an append-only ledger: every edit of a field is one
-immutable event. It serves them over HTTP, proves their history, and delivers the edits
+immutable event. It serves them over HTTP, checks their history, and delivers the edits
 to the providers that hold copies.
 
 Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 partial, 4 not authorised,
