@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -56,7 +57,8 @@ func (s *Server) deleteProfile(w http.ResponseWriter, r *http.Request) error {
 		return s.wouldSucceed(w, r)
 	}
 	if !o.dryRun {
-		if err := s.Vault.Destroy(r.Context(), x.profile); err != nil {
+		// A caller who leaves now must not leave the key behind.
+		if err := s.Vault.Destroy(context.WithoutCancel(r.Context()), x.profile); err != nil {
 			return err
 		}
 	}
