@@ -21,6 +21,7 @@ const (
 	kindRemoveItem   = "remove_item"
 	kindBind         = "bind"
 	kindUnbind       = "unbind"
+	kindDecide       = "decide"
 	kindAll          = "all"
 )
 
@@ -33,6 +34,7 @@ type wire struct {
 	Item     string            `json:"item,omitempty"`
 	Provider string            `json:"provider,omitempty"`
 	Rotate   bool              `json:"rotate,omitempty"`
+	Action   string            `json:"action,omitempty"`
 	Body     json.RawMessage   `json:"body,omitempty"`
 	Parts    []wire            `json:"parts,omitempty"`
 }
@@ -127,6 +129,8 @@ func fromWire(w wire) (ledger.Command, error) {
 		return c, nil
 	case kindUnbind:
 		return Unbind(w.Provider)
+	case kindDecide:
+		return Decide(w.Provider, w.Item, w.Action)
 	case kindAll:
 		var parts []ledger.Command
 		for _, p := range w.Parts {

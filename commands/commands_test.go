@@ -33,6 +33,7 @@ func every(t *testing.T) map[string]ledger.Command {
 	add(kindPatchItem)(PatchItem(r1, "skills", "go", []byte(`{"level":"expert"}`)))
 	add(kindRemoveItem)(RemoveItem(ledger.Base, "skills", "go"))
 	add(kindUnbind)(Unbind(ledger.Mokaru))
+	add(kindDecide)(Decide(ledger.LinkedIn, "01J8Z3K5V6Q7R8S9T0V1W2X3Y4", "mark_done"))
 	add(kindErase)(Erase(), nil)
 	b, err := Bind(ledger.Mokaru, nil)
 	if err != nil {
@@ -93,7 +94,9 @@ func TestUnusualStates(t *testing.T) {
 func TestDecodeRefusesWhatIsNoCommand(t *testing.T) {
 	for _, text := range []string{``, `null`, `{}`, `[]`, `{"kind":"nothing"}`, `{"kind":"erase"} x`, `{"kind":"erase"}{}`, `{"kind":"erase","more":1}`,
 		`{"kind":"create"}`, `{"kind":"patch","view":"base"}`, `{"kind":"patch","view":"base","body":{"nope":1}}`,
-		`{"kind":"all","parts":[{"kind":"nothing"}]}`, `{"kind":"bind","provider":"x"}`, `{"kind":"delete_resume","view":"shared"}`} {
+		`{"kind":"all","parts":[{"kind":"nothing"}]}`, `{"kind":"bind","provider":"x"}`,
+		`{"kind":"decide"}`, `{"kind":"decide","provider":"x","item":"01J8Z3K5V6Q7R8S9T0V1W2X3Y4","action":"retry"}`, `{"kind":"decide","provider":"mokaru","item":"1","action":"retry"}`,
+		`{"kind":"decide","provider":"mokaru","item":"01J8Z3K5V6Q7R8S9T0V1W2X3Y4","action":"later"}`, `{"kind":"delete_resume","view":"shared"}`} {
 		if c, err := Decode([]byte(text)); err == nil || c != nil {
 			t.Errorf("%s is taken for %v, %v", text, c, err)
 		}
@@ -263,6 +266,27 @@ func TestNames(t *testing.T) {
 	other.fails(t, ledger.ErrNotAllowed)(Create(testProfile, nil))
 }
 
+// TestDecideNamesEveryMistake: and knows the providers.
+func TestDecideNamesEveryMistake(t *testing.T) {
+	_, err := Decide(ledger.Mokaru, "nothing", "later")
+	var r *ledger.Refusal
+	if !errors.As(err, &r) || len(r.Fields) != 2 {
+		t.Errorf("%v", err)
+	}
+	if _, err := Decide("elsewhere", "01J8Z3K5V6Q7R8S9T0V1W2X3Y4", "retry"); !errors.Is(err, ledger.ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+	w := someone(t)
+	before := w.p.Clone()
+	events := w.must(t)(Decide(ledger.Mokaru, "01J8Z3K5V6Q7R8S9T0V1W2X3Y4", "skip"))
+	if len(events) != 1 || events[0].Op != ledger.OpDecided || events[0].Item != ledger.Mokaru || string(events[0].Value) != `{"action":"skip","park":"01J8Z3K5V6Q7R8S9T0V1W2X3Y4"}` {
+		t.Errorf("%+v", events)
+	}
+	if string(before.AppendDocument(nil, ledger.Base)) != string(w.p.AppendDocument(nil, ledger.Base)) {
+		t.Error("a decision changed the profile")
+	}
+}
+
 // TestWireIsOneForm: the kinds are the protocol between instances of different age.
 func TestWireIsOneForm(t *testing.T) {
 	want := map[string]string{
@@ -275,6 +299,7 @@ func TestWireIsOneForm(t *testing.T) {
 		kindRemoveItem:   `{"kind":"remove_item","view":"base","field":"skills","item":"go"}`,
 		kindBind:         `{"kind":"bind","provider":"mokaru","rotate":true}`,
 		kindUnbind:       `{"kind":"unbind","provider":"mokaru"}`,
+		kindDecide:       `{"kind":"decide","item":"01J8Z3K5V6Q7R8S9T0V1W2X3Y4","provider":"linkedin","action":"mark_done"}`,
 		kindErase:        `{"kind":"erase"}`,
 	}
 	want[kindAll] = `{"kind":"all","parts":[` + want[kindPatch] + `,` + want[kindAddItem] + `,` + want[kindBind] + `]}`

@@ -18,7 +18,8 @@
 // optional member of an item it means "absent"; anywhere else it is a mistake. An empty
 // text is a mistake; an empty list empties the collection.
 //
-// An edit that changes nothing is no event, so the same request twice writes once. A
+// An edit that changes nothing is no event, so the same request twice writes once. (A
+// decision about a delivery is no edit: each one is an event.) A
 // collection that is replaced becomes one put for each item that is new or different,
 // one remove for each that is gone, and one order only where the puts and removes alone
 // would leave the items in another order.

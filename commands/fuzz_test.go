@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 
@@ -57,4 +58,45 @@ func FuzzPatch(f *testing.F) {
 func clearsPhone(body ledger.Node) bool {
 	v, ok := body.Member(phone)
 	return ok && v.Kind == ledger.NodeNull
+}
+
+// FuzzDecide: a decision is refused, or it is one event that the chain takes, that another
+// instance decides as well, and that leaves the profile as it is.
+func FuzzDecide(f *testing.F) {
+	const park = "01J8Z3K5V6Q7R8S9T0V1W2X3Y4"
+	for _, action := range ledger.Actions() {
+		f.Add(ledger.LinkedIn, park, action)
+	}
+	f.Add(ledger.Mokaru, "01j8z3k5v6q7r8s9t0v1w2x3y4", "retry")
+	f.Add(ledger.Jarvi, "8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "Skip")
+	f.Add("myspace", `"`, "retry\x00")
+	f.Add("", "", "")
+	f.Fuzz(func(t *testing.T, provider, park, action string) {
+		c, err := Decide(provider, park, action)
+		if err != nil {
+			var refusal *ledger.Refusal
+			if c != nil || !errors.Is(err, ledger.ErrNotFound) && (!errors.As(err, &refusal) || len(refusal.Fields) == 0) {
+				t.Fatalf("got %v, %v", c, err)
+			}
+			return
+		}
+		w := someone(t)
+		before := w.p.AppendDocument(nil, ledger.Base)
+		events, err := c.Decide(w.p, w.env())
+		sameDecision(t, w, c, events, err)
+		if err != nil || len(events) != 1 {
+			t.Fatalf("%d events, %v", len(events), err)
+		}
+		if err := w.p.Check(w.p.Seq+1, &ledger.Commit{Profile: w.p.ID, Prev: w.p.Head, Events: events}); err != nil {
+			t.Fatal(err)
+		}
+		w.apply(t, events)
+		if after := w.p.AppendDocument(nil, ledger.Base); !bytes.Equal(before, after) {
+			t.Fatalf("a decision changed the profile: %s, %s", before, after)
+		}
+		again, err := c.Decide(w.p, w.env())
+		if err != nil || len(again) != 1 {
+			t.Fatalf("decided again: %d events, %v", len(again), err)
+		}
+	})
 }

@@ -93,7 +93,7 @@ func (w *world) tell(t *testing.T, step string) string {
 
 // parseStep reads a command line; what follows its words is the body.
 func parseStep(step string) (ledger.Command, error) {
-	words := map[string]int{"create": 0, "patch": 0, "resume": 1, "copy": 1, "delete": 1, "add": 3, "edit": 3, "remove": 3, "bind": 1, "rotate": 1, "unbind": 1, "erase": 0}
+	words := map[string]int{"create": 0, "patch": 0, "resume": 1, "copy": 1, "delete": 1, "add": 3, "edit": 3, "remove": 3, "bind": 1, "rotate": 1, "unbind": 1, "decide": 3, "erase": 0}
 	verb, rest, _ := strings.Cut(step, " ")
 	n, ok := words[verb]
 	if !ok {
@@ -134,6 +134,8 @@ func parseStep(step string) (ledger.Command, error) {
 		return c, nil
 	case "unbind":
 		return Unbind(args[0])
+	case "decide":
+		return Decide(args[0], args[1], args[2])
 	default:
 		return Erase(), nil
 	}

@@ -508,7 +508,7 @@ func (p *parser) event() (e Event) {
 // op reads a word of the closed set; an unknown one stops every reader.
 func (p *parser) op() Op {
 	switch op := Op(p.text()); op {
-	case OpSet, OpClear, OpPut, OpRemove, OpOrder, OpCreated, OpCopied, OpDeleted, OpBound, OpErased:
+	case OpSet, OpClear, OpPut, OpRemove, OpOrder, OpCreated, OpCopied, OpDeleted, OpBound, OpErased, OpDecided:
 		return op
 	}
 	p.fail("a known op")

@@ -96,6 +96,7 @@ func goldenCommits() map[string]*Commit {
 		"op-deleted":       fixedCommit(Event{View: resumeID, Op: OpDeleted}),
 		"op-bound":         fixedCommit(withValue(Event{View: Shared, Field: Connections, Item: LinkedIn, Op: OpBound}, `{"account":"yrZCpj2ZYQ","settings":{}}`, "")),
 		"op-erased":        fixedCommit(Event{View: Shared, Op: OpErased}),
+		"op-decided":       fixedCommit(withValue(Event{View: Shared, Field: Deliveries, Item: LinkedIn, Op: OpDecided}, `{"action":"retry","park":"01J8Z3K5V6Q7R8S9T0V1W2X3Y4"}`, "")),
 		"connection-gone":  fixedCommit(Event{View: Shared, Field: Connections, Item: LinkedIn, Op: OpDeleted}),
 		"typed":            fixedCommit(withValue(Event{View: Shared, Field: "linkedIn", Op: OpSet}, `"https://linkedin.com/in/jane-smith"`, `"jane-smith"`)),
 		"reason-idem-more": full,

@@ -77,8 +77,10 @@
 //
 //	view     shared, base or a resume's ULID
 //	field    the field, with its locale; absent in life-cycle steps of a view
-//	item     the item's id; the source of a copy; the provider of a connection
-//	op       set, clear, put, remove, order, created, copied, deleted, bound, erased
+//	item     the item's id; the source of a copy; the provider of a
+//	         connection or of a decision
+//	op       set, clear, put, remove, order, created, copied, deleted, bound, erased,
+//	         decided
 //	order    of op order: every item id, in order
 //	hash     the commitment to the value, if there is one
 //	value    the sealed payload, base64 without padding
@@ -108,13 +110,15 @@
 // # State
 //
 // Profile is the fold of a profile's commits: Check verifies that a commit continues
-// the chain, Apply evolves the state, decides nothing and cannot fail. The fold moves
+// the chain (and that a decision has its form), Apply evolves the state, decides nothing and cannot fail. The fold moves
 // cells and never looks into them, so it works on sealed values without any key;
 // Profile.OpenAll fills in the clear values and checks each against its commitment.
 //
 //   - created makes the base resume; copied makes a resume with the source's
 //     collections as they are then, and both are independent afterwards; deleted takes a
 //     resume or a connection away; bound sets a connection; erased empties everything.
+//   - decided says what a person decided about a parked delivery. It changes nothing but
+//     the profile's head and sequence.
 //   - set and clear change one scalar. put replaces an item in its place or adds it at
 //     the end; remove takes it out; order puts the items it names first, in its order,
 //     and ignores ids that are not there.

@@ -30,10 +30,14 @@ const (
 	OpDeleted Op = "deleted" // a resume (by View) or a connection (by Item) went away
 	OpBound   Op = "bound"   // a connection (Item = provider) was set; its value is account and settings
 	OpErased  Op = "erased"  // the profile's values were destroyed
+	OpDecided Op = "decided" // a person decided about a parked delivery (Item = provider); its value says what
 )
 
 // Connections is the Field of events about connections.
 const Connections = "connections"
+
+// Deliveries is the Field of events about parked deliveries.
+const Deliveries = "deliveries"
 
 // Value is one value as compact JSON: what was asked for, in the catalogue's canonical
 // form. nil means "no value"; it is never the JSON null.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -96,7 +97,8 @@ func (p *Profile) Collection(view, field string) *Collection {
 }
 
 // Check says whether a commit at seq may follow this state: same profile, later
-// sequence, and linked to the commit before it. The error is a *ChainError.
+// sequence, linked to the commit before it, and no decision of another form than
+// commands write. The error is a *ChainError.
 func (p *Profile) Check(seq Seq, c *Commit) error {
 	switch {
 	case c.Profile != p.ID:
@@ -105,6 +107,11 @@ func (p *Profile) Check(seq Seq, c *Commit) error {
 		return &ChainError{Profile: p.ID, Seq: seq, Why: "the sequence does not increase"}
 	case c.Prev != p.Head:
 		return &ChainError{Profile: p.ID, Seq: seq, Want: p.Head, Got: c.Prev}
+	}
+	for i := range c.Events {
+		if e := &c.Events[i]; e.Op == OpDecided && !e.isDecision() {
+			return &ChainError{Profile: p.ID, Seq: seq, Why: fmt.Sprintf("event %d is not a decision about a delivery", i)}
+		}
 	}
 	return nil
 }
@@ -147,6 +154,8 @@ func (p *Profile) apply(e *Event, cell Cell, at time.Time) {
 		}
 	case OpBound:
 		p.Connections[e.Item] = cell
+	case OpDecided:
+		// It is about a delivery. The profile stays as it is.
 	case OpErased:
 		p.Erased = true
 		p.Shared, p.Lists = map[string]Cell{}, map[string]*Collection{}

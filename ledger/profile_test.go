@@ -161,7 +161,7 @@ var events = rapid.Custom(func(t *rapid.T) Event {
 	value := Value(fmt.Sprintf(`"v%d"`, rapid.IntRange(0, 5).Draw(t, "value")))
 	e := Event{View: rapid.SampledFrom([]string{Shared, Base, Base, "r1", "r2"}).Draw(t, "view")}
 	item := rapid.SampledFrom([]string{"a", "b", "c", "d", "e"})
-	switch e.Op = rapid.SampledFrom([]Op{OpSet, OpSet, OpClear, OpPut, OpPut, OpPut, OpPut, OpRemove, OpOrder, OpOrder, OpCopied, OpDeleted, OpBound, OpErased}).Draw(t, "op"); e.Op {
+	switch e.Op = rapid.SampledFrom([]Op{OpSet, OpSet, OpClear, OpPut, OpPut, OpPut, OpPut, OpRemove, OpOrder, OpOrder, OpCopied, OpDeleted, OpBound, OpErased, OpDecided}).Draw(t, "op"); e.Op {
 	case OpSet, OpClear:
 		e.Field = "name"
 		if e.View == Shared {
@@ -187,6 +187,9 @@ var events = rapid.Custom(func(t *rapid.T) Event {
 		}
 	case OpBound:
 		e.View, e.Field, e.Item, e.Value = Shared, Connections, rapid.SampledFrom(Providers()).Draw(t, "provider"), value
+	case OpDecided:
+		e.View, e.Field, e.Item = Shared, Deliveries, rapid.SampledFrom(Providers()).Draw(t, "sink")
+		e.Value, _ = DecisionValue(rapid.SampledFrom(Actions()).Draw(t, "action"), "01J8Z3K5V6Q7R8S9T0V1W2X3Y4")
 	case OpErased:
 		if rapid.IntRange(0, 9).Draw(t, "really") > 0 { // rarely, or little would ever be in the state
 			e.Op, e.View, e.Field = OpClear, Shared, "firstName"
@@ -266,6 +269,67 @@ func TestChainIsChecked(t *testing.T) {
 	p.Apply(4, Hash{}, &Commit{Profile: id, Events: []Event{{View: Shared, Op: OpErased}}})
 	if p.Exists() || !p.Erased {
 		t.Error("exists after erasure")
+	}
+}
+
+// TestADecisionHasOneForm: the chain takes no other event of that op, and one of that form
+// moves the head and nothing else.
+func TestADecisionHasOneForm(t *testing.T) {
+	const park = "01J8Z3K5V6Q7R8S9T0V1W2X3Y4"
+	id := ProfileID{1}
+	p := NewProfile(id)
+	p.Apply(1, Hash{1}, &Commit{Profile: id, Events: []Event{{View: Shared, Op: OpCreated}, {View: Shared, Field: "firstName", Op: OpSet, Value: Value(`"Jane"`)}}})
+	commit := func(change func(*Event)) *Commit {
+		e := Event{View: Shared, Field: Deliveries, Item: Mokaru, Op: OpDecided, Value: Value(`{"action":"retry","park":"` + park + `"}`)}
+		change(&e)
+		return &Commit{Profile: id, Prev: p.Head, Time: time.Unix(9, 0), Events: []Event{e}}
+	}
+	value := func(text string) func(*Event) { return func(e *Event) { e.Value = Value(text) } }
+	for name, change := range map[string]func(*Event){
+		"view":           func(e *Event) { e.View = Base },
+		"field":          func(e *Event) { e.Field = Connections },
+		"no field":       func(e *Event) { e.Field = "" },
+		"no provider":    func(e *Event) { e.Item = "" },
+		"who is it":      func(e *Event) { e.Item = "myspace" },
+		"order":          func(e *Event) { e.Order = []string{} },
+		"no value":       func(e *Event) { e.Value = nil },
+		"typed":          func(e *Event) { e.Typed = Value(`"x"`) },
+		"not JSON":       value(`retry`),
+		"a text":         value(`"retry"`),
+		"null":           value(`null`),
+		"no park":        value(`{"action":"retry"}`),
+		"no action":      value(`{"park":"` + park + `"}`),
+		"unknown action": value(`{"action":"later","park":"` + park + `"}`),
+		"no ULID":        value(`{"action":"retry","park":"01j8z3k5v6q7r8s9t0v1w2x3y4"}`),
+		"more":           value(`{"action":"retry","park":"` + park + `","why":"x"}`),
+		"spaces":         value(`{"action":"retry", "park":"` + park + `"}`),
+		"turned round":   value(`{"park":"` + park + `","action":"retry"}`),
+		"twice":          value(`{"action":"skip","action":"retry","park":"` + park + `"}`),
+	} {
+		var broken *ChainError
+		if err := p.Check(2, commit(change)); !errors.As(err, &broken) || broken.Seq != 2 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, action := range Actions() {
+		v, ok := DecisionValue(action, park)
+		if !ok || string(v) != `{"action":"`+action+`","park":"`+park+`"}` {
+			t.Errorf("%s: %s", action, v)
+		}
+		if err := p.Check(2, commit(func(e *Event) { e.Value = v })); err != nil {
+			t.Errorf("%s: %v", action, err)
+		}
+	}
+	c := commit(func(*Event) {})
+	sealPlain(c)
+	if err := p.Check(2, c); err != nil {
+		t.Errorf("sealed: %v", err)
+	}
+	want := p.Clone()
+	want.Seq, want.Head, want.UpdatedAt = 2, Hash{2}, c.Time
+	p.Apply(2, Hash{2}, c)
+	if d := gocmp.Diff(want, p); d != "" {
+		t.Errorf("a decision changed the state (-want +got):\n%s", d)
 	}
 }
 

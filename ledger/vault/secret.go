@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"crypto/subtle"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -59,6 +60,40 @@ func (v *Vault) Secret(ctx context.Context, p ledger.ProfileID, name string) ([]
 		return nil, err
 	}
 	return ring.openAs(forSecrets, e.Value, secretData(p, name))
+}
+
+// ReplaceSecret puts fresh in the place of the secret that is old now, and overwrites that.
+// Errors: ledger.ErrConflict when the secret is another one by now (also when somebody was
+// faster), and those of Secret and PutSecret.
+func (v *Vault) ReplaceSecret(ctx context.Context, p ledger.ProfileID, name string, old, fresh []byte) error {
+	if len(fresh) > MaxSecret {
+		return fmt.Errorf("vault: a secret of %d bytes: %w", len(fresh), ledger.ErrCapacity)
+	}
+	ring, err := v.ring(ctx, p)
+	if err != nil {
+		return err
+	}
+	key := secretKey(p, name)
+	e, err := v.keys.Get(ctx, key)
+	if err != nil {
+		return err
+	}
+	now, err := ring.openAs(forSecrets, e.Value, secretData(p, name))
+	if err != nil {
+		return err
+	}
+	if subtle.ConstantTimeCompare(now, old) != 1 {
+		return fmt.Errorf("vault: the secret was changed meanwhile: %w", ledger.ErrConflict)
+	}
+	sealed, err := ring.sealAs(forSecrets, fresh, secretData(p, name))
+	if err != nil {
+		return err
+	}
+	rev, err := v.keys.Put(ctx, key, sealed, e.Revision)
+	if err != nil {
+		return err
+	}
+	return v.keys.Scrub(ctx, key, rev)
 }
 
 // DeleteSecret takes the secret out and overwrites it; none is no error.

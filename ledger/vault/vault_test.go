@@ -288,6 +288,13 @@ func TestSecrets(t *testing.T) {
 			t.Fatalf("got %q", got)
 		}
 
+		// It is replaced only by who knows what it is.
+		check(t, v.ReplaceSecret(ctx, p, name, []byte("one"), []byte("three")), ledger.ErrConflict)
+		check(t, v.ReplaceSecret(ctx, p, name, []byte("two"), []byte("three")), nil)
+		check(t, v.ReplaceSecret(ctx, p, name, []byte("three"), []byte("two")), nil)
+		check(t, v.ReplaceSecret(ctx, p, "none", nil, []byte("x")), ledger.ErrNotFound)
+		check(t, v.ReplaceSecret(ctx, p, name, []byte("two"), make([]byte, MaxSecret+1)), ledger.ErrCapacity)
+
 		// Moved to another profile or name, it does not open.
 		e, err := s.Keys().Get(ctx, secretKey(p, name))
 		check(t, err, nil)

@@ -160,7 +160,7 @@ func known(c *ledger.Commit) error {
 	for i := range c.Events {
 		switch op := c.Events[i].Op; op {
 		case ledger.OpSet, ledger.OpClear, ledger.OpPut, ledger.OpRemove, ledger.OpOrder,
-			ledger.OpCreated, ledger.OpCopied, ledger.OpDeleted, ledger.OpBound, ledger.OpErased:
+			ledger.OpCreated, ledger.OpCopied, ledger.OpDeleted, ledger.OpBound, ledger.OpErased, ledger.OpDecided:
 		default:
 			return &projections.Fault{Op: op, Err: fmt.Errorf("event %d has an op that this version does not know", i)}
 		}

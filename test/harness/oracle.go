@@ -107,6 +107,8 @@ func (s *State) apply(e Event) {
 		}
 	case "bound":
 		s.Connections[e.Item] = e.Value
+	case "decided":
+		// It is about a delivery, and not about the profile.
 	case "erased":
 		*s = *Fold(nil, 0)
 	case "set", "clear":

@@ -22,6 +22,7 @@ func history() []harness.Event {
 		{Seq: 7, Index: 0, ID: "c0", Commit: "c", Profile: "p", View: "shared", Field: "phone", Op: "clear", Prev: h("2"), Hash: h("3")},
 		{Seq: 7, Index: 1, ID: "c1", Commit: "c", Profile: "p", View: "base", Field: "skills", Op: "order", Value: []any{"y", "x"}, Prev: h("2"), Hash: h("3")},
 		{Seq: 7, Index: 2, ID: "c2", Commit: "c", Profile: "p", View: "base", Field: "skills", Item: "x", Op: "remove", Prev: h("2"), Hash: h("3")},
+		{Seq: 9, Index: 0, ID: "d0", Commit: "d", Profile: "p", View: "shared", Field: "deliveries", Item: "mokaru", Op: "decided", Value: map[string]any{"action": "retry", "park": "01J8Z3K5V6Q7R8S9T0V1W2X3Y4"}, Prev: h("3"), Hash: h("4")},
 	}
 }
 
@@ -34,6 +35,7 @@ func TestFold(t *testing.T) {
 		{1, "base", `{"phone":"+1","phones":[{"id":"primary","number":"+1"}],"skills":[{"id":"x","name":"Go"},{"id":"y","name":"C"}]}`},
 		{4, "r", `{"nexudus":{"onNewWallPost":true},"phone":"+1","phones":[{"id":"primary","number":"+1"}],"skills":[{"id":"x","name":"Go"},{"id":"y","name":"C"}]}`},
 		{7, "base", `{"nexudus":{"onNewWallPost":true},"skills":[{"id":"y","name":"C"}]}`},
+		{9, "base", `{"nexudus":{"onNewWallPost":true},"skills":[{"id":"y","name":"C"}]}`},
 		{7, "r", `{"nexudus":{"onNewWallPost":true},"skills":[{"id":"x","name":"Go"},{"id":"y","name":"C"}]}`},
 	} {
 		s := harness.Fold(history(), c.at)

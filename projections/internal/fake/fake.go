@@ -353,7 +353,7 @@ func (s *Script) edit(h *link, c *ledger.Commit) {
 func item(n int) string { return fmt.Sprintf("01JITEM000000000000000%04d", n) }
 
 func (s *Script) cycle(h *link, c *ledger.Commit) {
-	switch n := s.Rand.IntN(12); {
+	switch n := s.Rand.IntN(13); {
 	case n < 5:
 		h.items++
 		id := fmt.Sprintf("01JRESUME00000000000%06d", h.items)
@@ -369,6 +369,8 @@ func (s *Script) cycle(h *link, c *ledger.Commit) {
 	case n == 9:
 		c.Events = append(c.Events, ledger.Event{View: ledger.Shared, Op: ledger.OpErased})
 		h.erased = true
+	case n == 10:
+		c.Events = append(c.Events, s.sealed(ledger.Event{View: ledger.Shared, Field: ledger.Deliveries, Item: "mokaru", Op: ledger.OpDecided}))
 	default:
 		c.Events = append(c.Events, s.sealed(ledger.Event{View: ledger.Shared, Field: ledger.Connections, Item: "mokaru", Op: ledger.OpBound}))
 	}
