@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"time"
 )
 
 // control serves everything under /_sandbox/.
@@ -18,16 +19,26 @@ func (s *Server) control() http.Handler {
 	mux.HandleFunc("GET /_sandbox/requests", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, s.logged())
 	})
-	mux.HandleFunc("GET /_sandbox/mokaru/accounts/{account}", func(w http.ResponseWriter, r *http.Request) {
-		s.showNamed(w, accountName{"mokaru", r.PathValue("account")})
+	of := func(pattern string, serve func(p *provider, w http.ResponseWriter, r *http.Request)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			p := s.providers[r.PathValue("provider")]
+			if p == nil {
+				writeError(w, http.StatusNotFound, "not found")
+				return
+			}
+			serve(p, w, r)
+		})
+	}
+	of("GET /_sandbox/{provider}/accounts/{account}", func(p *provider, w http.ResponseWriter, r *http.Request) {
+		s.showNamed(w, accountName{p.name, r.PathValue("account")})
 	})
-	mux.HandleFunc("GET /_sandbox/mokaru/account", func(w http.ResponseWriter, r *http.Request) {
-		id, ok := mokaruID(r.Header)
+	of("GET /_sandbox/{provider}/account", func(p *provider, w http.ResponseWriter, r *http.Request) {
+		digest, ok := p.identify(r.Header)
 		if !ok {
-			writeError(w, http.StatusUnauthorized, "the request needs the Authorization header of a call to the provider")
+			writeError(w, http.StatusUnauthorized, "the request needs the headers of a call to the provider, with its key")
 			return
 		}
-		writeJSON(w, http.StatusOK, s.show(id))
+		writeJSON(w, http.StatusOK, s.show(accountID{p.name, digest}))
 	})
 	mux.HandleFunc("POST /_sandbox/faults", func(w http.ResponseWriter, r *http.Request) {
 		var f Fault
@@ -41,7 +52,7 @@ func (s *Server) control() http.Handler {
 		s.withdraw()
 		done(w, 0, nil)
 	})
-	mux.HandleFunc("POST /_sandbox/mokaru/revoke", func(w http.ResponseWriter, r *http.Request) {
+	of("POST /_sandbox/{provider}/revoke", func(p *provider, w http.ResponseWriter, r *http.Request) {
 		var body struct {
 			Account string `json:"account"`
 		}
@@ -53,7 +64,26 @@ func (s *Server) control() http.Handler {
 			done(w, http.StatusBadRequest, err)
 			return
 		}
-		done(w, http.StatusInternalServerError, s.revoke(accountName{"mokaru", body.Account}))
+		done(w, http.StatusInternalServerError, s.revoke(accountName{p.name, body.Account}))
+	})
+	of("POST /_sandbox/{provider}/lag", func(p *provider, w http.ResponseWriter, r *http.Request) {
+		var body struct {
+			Delay string `json:"delay"`
+		}
+		err := readJSON(w, r, &body)
+		delay := time.Duration(0)
+		if err == nil {
+			delay, err = time.ParseDuration(body.Delay)
+		}
+		if err == nil && (delay < 0 || delay > maxLag) {
+			err = errors.New("too long, or less than nothing")
+		}
+		if err != nil {
+			writeError(w, http.StatusBadRequest, `delay must be like "2s", at most ten minutes; "0s" ends the lag`)
+			return
+		}
+		s.lag(p, delay)
+		done(w, 0, nil)
 	})
 	mux.HandleFunc("POST /_sandbox/reset", func(w http.ResponseWriter, _ *http.Request) {
 		done(w, http.StatusInternalServerError, s.reset())
@@ -101,7 +131,7 @@ func (s *Server) showNamed(w http.ResponseWriter, n accountName) {
 	case 1:
 		writeJSON(w, http.StatusOK, found[0])
 	default:
-		writeError(w, http.StatusConflict, "the keys of several accounts have this name; find them by their Authorization header")
+		writeError(w, http.StatusConflict, "the keys of several accounts have this name; find them by the headers of their calls")
 	}
 }
 

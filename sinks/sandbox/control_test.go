@@ -75,7 +75,13 @@ func TestControlRefuses(t *testing.T) {
 		{"POST", "/faults", `{"provider":"mokaru","kind":"delay","delay":"11m"}`, 400},
 		{"POST", "/faults", `{"provider":"mokaru","kind":"garbage","times":-1}`, 400},
 		{"POST", "/faults", `{"provider":"mokaru","kind":"garbage","account":"x"}`, 400},
+		{"POST", "/faults", `{"provider":"mokaru","kind":"garbage","method":"post"}`, 400},
+		{"POST", "/faults", `{"provider":"mokaru","kind":"garbage","path":"v1/skills"}`, 400},
+		{"POST", "/faults", `{"provider":"mokaru","kind":"garbage","after":true}`, 400},
+		{"POST", "/faults", `{"provider":"mokaru","kind":"reset_mid","status":500}`, 400},
 		{"POST", "/faults", `nothing`, 400},
+		{"POST", "/other/revoke", `{"account":"00000000"}`, 404},
+		{"GET", "/other/accounts/00000000", "", 404},
 	} {
 		if a := g.do(c.method, "/_sandbox"+c.path, c.body); a.status != c.want || !strings.Contains(a.body, `"error"`) {
 			t.Errorf("%s %s %s: %d %s", c.method, c.path, c.body, a.status, a.body)
@@ -302,8 +308,14 @@ func (l locked) Write(b []byte) (int, error) {
 func TestURLs(t *testing.T) {
 	g := start(t, Options{})
 	for _, origin := range []string{g.url, g.url + "/"} {
-		if got := g.s.URLs(origin); !reflect.DeepEqual(got, map[string]string{"mokaru": g.url + "/mokaru"}) {
+		got := g.s.URLs(origin)
+		if len(got) != len(makers) {
 			t.Errorf("%v", got)
+		}
+		for _, maker := range makers {
+			if name := maker(Options{}).name; got[name] != g.url+"/"+name {
+				t.Errorf("%s: %v", name, got)
+			}
 		}
 	}
 }

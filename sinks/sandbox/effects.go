@@ -1,16 +1,19 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 )
 
 // effect is a record of the store. Its form is the storage format.
 type effect struct {
-	Op       string         `json:"op"` // patch, revoke, reset
+	Op       string         `json:"op"`             // patch, revoke, reset
+	Verb     string         `json:"verb,omitempty"` // patch: create, update or delete of an item; none for the profile
 	Provider string         `json:"provider,omitempty"`
 	Account  string         `json:"account,omitempty"` // patch: the digest of the key; revoke: the account's name
 	Changed  bool           `json:"changed,omitempty"`
@@ -20,9 +23,24 @@ type effect struct {
 // errForgotten is for an effect on an account that a reset ended meanwhile.
 var errForgotten = errors.New("the account is no more")
 
+// The verbs of effects; what has none is a patch of the profile.
+const (
+	verbCreate = "create"
+	verbUpdate = "update"
+	verbDelete = "delete"
+)
+
 // patch makes the fields in set what they are there, nil for unset, and says whether
 // that changed anything. It is in the store when patch returns nil.
 func (s *Server) patch(a *account, set map[string]any) (changed bool, err error) {
+	return s.update(a, "", func(map[string]any) (map[string]any, error) { return set, nil })
+}
+
+// update makes an effect of what f finds in the state: f gives the fields that are to
+// change and what they are then, as for patch. It must not change the state or anything
+// in it, and no other effect on the account comes between. An error of f is given back,
+// and there is no effect. verb is how the effect is counted.
+func (s *Server) update(a *account, verb string, f func(state map[string]any) (set map[string]any, err error)) (changed bool, err error) {
 	s.world.RLock()
 	defer s.world.RUnlock()
 	if s.accounts[a.id] != a {
@@ -30,7 +48,11 @@ func (s *Server) patch(a *account, set map[string]any) (changed bool, err error)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	e := effect{Op: "patch", Provider: a.id.provider, Account: a.id.digest, Set: map[string]any{}}
+	set, err := f(a.state)
+	if err != nil {
+		return false, err
+	}
+	e := effect{Op: "patch", Verb: verb, Provider: a.id.provider, Account: a.id.digest, Set: map[string]any{}}
 	for name, v := range set {
 		if !reflect.DeepEqual(a.state[name], v) {
 			e.Set[name], e.Changed = v, true
@@ -39,13 +61,23 @@ func (s *Server) patch(a *account, set map[string]any) (changed bool, err error)
 	if err := s.append(e); err != nil {
 		return false, err
 	}
+	s.remember(a, e)
 	a.apply(e)
 	return e.Changed, nil
 }
 
-// apply makes the account what it is after the patch. The caller has mu.
+// apply makes the account what it is after the effect. The caller has mu.
 func (a *account) apply(e effect) {
-	a.patches++
+	switch e.Verb {
+	case verbCreate:
+		a.creates++
+	case verbUpdate:
+		a.updates++
+	case verbDelete:
+		a.deletes++
+	default:
+		a.patches++
+	}
 	if e.Changed {
 		a.writes++
 	}
@@ -80,6 +112,9 @@ func (s *Server) reset() error {
 	}
 	clear(s.accounts)
 	clear(s.revoked)
+	for _, p := range s.providers {
+		p.lag.Store(0)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests, s.faults, s.seq = nil, nil, 0
@@ -105,18 +140,21 @@ var (
 // replay makes a stored effect again.
 func (s *Server) replay(record []byte) error {
 	var e effect
-	if err := json.Unmarshal(record, &e); err != nil {
+	d := json.NewDecoder(bytes.NewReader(record))
+	d.UseNumber() // as the numbers of a request are kept
+	if err := d.Decode(&e); err != nil {
 		return err
 	}
+	p := s.providers[e.Provider]
 	switch {
 	case e.Op == "reset":
 		clear(s.accounts)
 		clear(s.revoked)
-	case e.Op == "revoke" && e.Provider == "mokaru" && named.MatchString(e.Account):
+	case e.Op == "revoke" && p != nil && named.MatchString(e.Account):
 		s.revoked[accountName{e.Provider, e.Account}] = true
-	case e.Op == "patch" && e.Provider == "mokaru" && digest.MatchString(e.Account):
+	case e.Op == "patch" && p != nil && digest.MatchString(e.Account) && slices.Contains([]string{"", verbCreate, verbUpdate, verbDelete}, e.Verb):
 		for name, v := range e.Set {
-			if !mokaruKept(name, v) {
+			if !p.kept(name, v) {
 				return fmt.Errorf("%q is not a field of %s, or has another type", name, e.Provider)
 			}
 		}
@@ -127,24 +165,4 @@ func (s *Server) replay(record []byte) error {
 		return fmt.Errorf("%q for %q is not an effect that this program knows", e.Op, e.Provider)
 	}
 	return nil
-}
-
-// mokaruKept says whether a field can be kept with the value.
-func mokaruKept(name string, v any) bool {
-	_, isScalar := mokaruScalars[name]
-	_, isCollection := mokaruCollections[name]
-	switch v := v.(type) {
-	case nil:
-		return isScalar || isCollection
-	case string:
-		return isScalar
-	case []any:
-		for _, item := range v {
-			if _, ok := item.(map[string]any); !ok {
-				return false
-			}
-		}
-		return isCollection && len(v) > 0
-	}
-	return false
 }

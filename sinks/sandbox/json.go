@@ -134,3 +134,23 @@ func loneSurrogate(b []byte) bool {
 	}
 	return false
 }
+
+// plain is a value of parseStrict as it is kept in a state: nil, bool, json.Number,
+// string, []any and map[string]any.
+func plain(v any) any {
+	switch v := v.(type) {
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = plain(v[i])
+		}
+		return list
+	case *object:
+		m := make(map[string]any, len(v.names))
+		for name, member := range v.values {
+			m[name] = plain(member)
+		}
+		return m
+	}
+	return v
+}

@@ -77,10 +77,9 @@ var mokaruCollections = map[string]collection{
 	"jobTitles":    {50, map[string]member{"title": required}},
 }
 
-// mokaruPatch reads the body of a PATCH. set has every field that is given, as it is to
-// be kept, with nil for what is to be cleared. wrong names every field that is not by
-// the rules; when there are any, set means nothing.
-func mokaruPatch(body []byte) (set map[string]any, wrong []detail) {
+// mokaruObject reads a body that has to be an object with a field at least. o is nil when
+// it is none; otherwise wrong names the fields that are given more than once.
+func mokaruObject(body []byte) (o *object, wrong []detail) {
 	v, repeated, err := parseStrict(body)
 	if err != nil {
 		return nil, []detail{{"body", err.Error()}}
@@ -92,7 +91,18 @@ func mokaruPatch(body []byte) (set map[string]any, wrong []detail) {
 	if len(o.names) == 0 {
 		return nil, []detail{{"body", "must have at least one field"}}
 	}
-	set, wrong = map[string]any{}, repeated
+	return o, repeated
+}
+
+// mokaruPatch reads the body of a PATCH. set has every field that is given, as it is to
+// be kept, with nil for what is to be cleared. wrong names every field that is not by
+// the rules; when there are any, set means nothing.
+func mokaruPatch(body []byte) (set map[string]any, wrong []detail) {
+	o, wrong := mokaruObject(body)
+	if o == nil {
+		return nil, wrong
+	}
+	set = map[string]any{}
 	for _, name := range o.names {
 		if rule, ok := mokaruScalars[name]; ok {
 			text, message := rule.check(o.values[name])
@@ -179,7 +189,8 @@ func (rule collection) check(name string, v any) (items []any, wrong []detail) {
 	return items, wrong
 }
 
-// mokaruRead is the profile as GET gives it: every field, days as midnight UTC.
+// mokaruRead is the profile as GET gives it: every field, days as midnight UTC, and the
+// lists that have paths of their own, which cannot be written here.
 func mokaruRead(state map[string]any) map[string]any {
 	data := map[string]any{}
 	for name, rule := range mokaruScalars {
@@ -202,6 +213,9 @@ func mokaruRead(state map[string]any) map[string]any {
 			items = append(items, item)
 		}
 		data[name] = items
+	}
+	for _, kind := range mokaruItemKinds {
+		data[kind.profile] = kind.inProfile(state)
 	}
 	return data
 }
@@ -245,4 +259,27 @@ func linkedInURL(s string) string {
 		return withScheme(s)
 	}
 	return "https://linkedin.com/in/" + s
+}
+
+// mokaruKept says whether a field can be kept with the value.
+func mokaruKept(name string, v any) bool {
+	if i := slices.IndexFunc(mokaruItemKinds, func(k itemKind) bool { return k.name == name }); i >= 0 {
+		return mokaruItemKinds[i].keeps(v)
+	}
+	_, isScalar := mokaruScalars[name]
+	_, isCollection := mokaruCollections[name]
+	switch v := v.(type) {
+	case nil:
+		return isScalar || isCollection
+	case string:
+		return isScalar
+	case []any:
+		for _, item := range v {
+			if _, ok := item.(map[string]any); !ok {
+				return false
+			}
+		}
+		return isCollection && len(v) > 0
+	}
+	return false
 }

@@ -301,7 +301,12 @@ func TestFreshProfileHasEveryField(t *testing.T) {
 			t.Errorf("%s: %v", name, p[name])
 		}
 	}
-	if len(p) != 24 {
+	for _, name := range []string{"workExperiences", "educations", "skills"} {
+		if list, ok := p[name].([]any); !ok || len(list) != 0 {
+			t.Errorf("%s: %v", name, p[name])
+		}
+	}
+	if len(p) != 27 {
 		t.Errorf("%d fields", len(p))
 	}
 }

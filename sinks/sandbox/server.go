@@ -35,12 +35,15 @@ type Store interface {
 type Options struct {
 	// Store keeps the effects; nil keeps them in memory only.
 	Store Store
-	// Clock is the time that the limits go by; nil is time.Now. A clock that goes
-	// backwards is taken to stand still.
+	// Clock is the time that the limits and the lag of reads go by; nil is time.Now. For
+	// Mokaru's limit, a clock that goes backwards is taken to stand still.
 	Clock func() time.Time
-	// PerMinute is how many requests one account may make in any minute, reads and
-	// writes together; 0 is no limit. See DefaultPerMinute.
+	// PerMinute is how many requests one account of Mokaru may make in any minute, reads
+	// and writes together; 0 is no limit. See DefaultPerMinute.
 	PerMinute int
+	// PerDay is how many requests one account of LinkedIn may make in a day of UTC; 0 is
+	// no limit.
+	PerDay int
 	// Log gets every request at debug level, without bodies and keys; nil discards.
 	Log *slog.Logger
 }
@@ -49,9 +52,9 @@ type Options struct {
 type Server struct {
 	store     Store
 	clock     func() time.Time
-	perMinute int
 	log       *slog.Logger
 	handler   http.Handler
+	providers map[string]*provider                 // by name
 	after     func(time.Duration) <-chan time.Time // time.After, for faults that wait
 
 	// world guards the two maps. It is held for reading while an effect is appended and
@@ -80,11 +83,15 @@ type account struct {
 	id accountID
 
 	mu       sync.Mutex
-	state    map[string]any // see mokaru_fields.go; values are replaced, never changed
-	window   window
+	state    map[string]any // what is set; values are replaced, never changed
+	past     []past         // what reads may still be shown, see view
+	limit    any            // what the provider's admit remembers
 	requests int
 	patches  int
 	writes   int
+	creates  int
+	updates  int
+	deletes  int
 }
 
 // New makes the stand-ins and replays the store into them.
@@ -92,8 +99,11 @@ func New(o Options) (*Server, error) {
 	if o.PerMinute < 0 {
 		return nil, errors.New("sandbox: PerMinute must not be negative")
 	}
+	if o.PerDay < 0 {
+		return nil, errors.New("sandbox: PerDay must not be negative")
+	}
 	s := &Server{
-		store: o.Store, clock: o.Clock, perMinute: o.PerMinute, log: o.Log, after: time.After,
+		store: o.Store, clock: o.Clock, log: o.Log, after: time.After, providers: map[string]*provider{},
 		accounts: map[accountID]*account{}, revoked: map[accountName]bool{},
 	}
 	if s.clock == nil {
@@ -101,6 +111,10 @@ func New(o Options) (*Server, error) {
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	for _, maker := range makers {
+		p := maker(o)
+		s.providers[p.name] = p
 	}
 	if s.store != nil {
 		n := 0
@@ -114,7 +128,9 @@ func New(o Options) (*Server, error) {
 		}
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("/mokaru/", s.mokaru)
+	for name, p := range s.providers {
+		mux.HandleFunc("/"+name+"/", s.provide(p))
+	}
 	mux.Handle("/_sandbox/", s.control())
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { writeError(w, http.StatusNotFound, "Not found") })
 	s.handler = mux
@@ -127,7 +143,11 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // URLs are the providers' base URLs when the handler is served at the origin, which is
 // like "http://127.0.0.1:8090".
 func (s *Server) URLs(origin string) map[string]string {
-	return map[string]string{"mokaru": strings.TrimSuffix(origin, "/") + "/mokaru"}
+	urls := map[string]string{}
+	for name := range s.providers {
+		urls[name] = strings.TrimSuffix(origin, "/") + "/" + name
+	}
+	return urls
 }
 
 // called counts a request with a key, and opens its account if it is new. It gives nil
@@ -169,12 +189,16 @@ type Account struct {
 	Provider string `json:"provider"`
 	Account  string `json:"account"`
 	// Requests came with the account's key, whatever became of them. After a restart
-	// they are the replayed patches and what came since.
+	// they are the replayed effects and what came since.
 	Requests int `json:"requests"`
-	// Writes are the accepted patches that changed something.
+	// Writes are the accepted patches, creates, updates and deletes that changed something.
 	Writes int `json:"writes"`
-	// Patches were accepted, also if they changed nothing.
+	// Patches of the profile were accepted, also if they changed nothing.
 	Patches int `json:"patches"`
+	// Creates, Updates and Deletes of items were accepted, also if they changed nothing.
+	Creates int `json:"creates"`
+	Updates int `json:"updates"`
+	Deletes int `json:"deletes"`
 	// State is active, revoked, or unopened for an account that was never called.
 	State string `json:"state"`
 	// Profile is what is set, as it is kept: completed, with days as they were sent. It
@@ -187,7 +211,8 @@ func (s *Server) describe(a *account, profile bool) Account {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	n := a.id.name()
-	d := Account{Provider: n.provider, Account: n.name, Requests: a.requests, Writes: a.writes, Patches: a.patches, State: "active"}
+	d := Account{Provider: n.provider, Account: n.name, Requests: a.requests, Writes: a.writes, Patches: a.patches,
+		Creates: a.creates, Updates: a.updates, Deletes: a.deletes, State: "active"}
 	if s.revoked[n] {
 		d.State = "revoked"
 	}

@@ -108,8 +108,10 @@ func TestNoLimit(t *testing.T) {
 			t.Fatalf("%d %v", a.status, a.header)
 		}
 	}
-	if _, err := New(Options{PerMinute: -1}); err == nil {
-		t.Error("a negative limit is taken")
+	for _, o := range []Options{{PerMinute: -1}, {PerDay: -1}} {
+		if _, err := New(o); err == nil {
+			t.Errorf("a negative limit is taken: %+v", o)
+		}
 	}
 }
 
