@@ -46,24 +46,37 @@ func (v *visit) admit() bool {
 		return false
 	}
 	v.cred = secret
-	now := time.Now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.stopping {
-		return false
+	ok, wait, full := v.enter(time.Now())
+	switch {
+	case ok:
+		return true
+	case full:
+		m.waitFor(v.b, v.l, wait)
+	default:
+		v.l.hold = time.Now().Add(wait)
+	}
+	return false
+}
+
+// enter takes a token with the visit's credential, if health allows it. If not, it says
+// how long to wait, and whether that is because the bucket is empty. The mutex is held.
+func (v *visit) enter(now time.Time) (ok bool, wait time.Duration, full bool) {
+	if v.m.stopping {
+		return false, time.Second, false
 	}
 	if wait := max(v.s.breaker.open(now), v.l.acct.breaker.open(now)); wait > 0 {
-		v.l.hold = now.Add(wait)
-		return false
+		return false, wait, false
 	}
-	v.b = v.s.bucket(sha256.Sum256(secret), now)
+	v.b = v.s.bucket(sha256.Sum256(v.cred), now)
+	v.b.resume(&v.l.acct.rec, now)
 	if wait := v.b.take(now); wait > 0 {
-		m.waitFor(v.b, v.l, wait)
-		return false
+		return false, wait, true
 	}
 	v.s.breaker.enter()
 	v.l.acct.breaker.enter()
-	return true
+	return true, 0, false
 }
 
 // precharge books the calls that an earlier run made within the last minute: a restart is
@@ -78,6 +91,9 @@ func (m *Manager) precharge(ctx context.Context) {
 	var debts []debt
 	m.mu.Lock()
 	for _, name := range m.names {
+		if m.sinks[name].rate.PerMinute <= 0 {
+			continue
+		}
 		m.eachLane(name, func(l *lane) {
 			d := debt{account: l.rec.Account()}
 			for _, r := range l.rows {
@@ -105,8 +121,7 @@ func (m *Manager) precharge(ctx context.Context) {
 	}
 }
 
-// bucket finds or makes the bucket of a credential. Buckets are kept: there are no more
-// of them than credentials.
+// bucket finds or makes the bucket of a credential.
 func (s *sink) bucket(key [32]byte, now time.Time) *bucket {
 	b := s.buckets[key]
 	if b == nil {
@@ -132,6 +147,9 @@ func (v *visit) book(out Outcome) {
 	defer m.mu.Unlock()
 	c := &v.s.counts
 	c.calls[out.Verdict.String()]++
+	if v.b.rate.PerDay > 0 {
+		m.counted[v.l.acct] = v.b
+	}
 	healthy := true
 	switch out.Verdict {
 	case Unknown:
@@ -140,11 +158,13 @@ func (v *visit) book(out Outcome) {
 	case NotSent:
 		healthy = false
 	case Throttled:
-		wait := out.RetryAfter
-		if wait <= 0 {
-			wait = throttledWait
-		}
-		v.b.freeze(now.Add(wait))
+		v.b.throttled(now, out.RetryAfter, m.opt.Random())
+	}
+	if out.Verdict != Throttled && (healthy || out.Fault.HTTP != 0) {
+		v.b.served()
+	}
+	if out.Verdict == Applied || out.Verdict == Unchanged || out.Verdict == Accepted {
+		v.s.good = now
 	}
 	if out.Fault.Type == UnknownType {
 		c.unknown++
@@ -153,7 +173,7 @@ func (v *visit) book(out Outcome) {
 		// Somebody else uses the key too: the next call would be refused.
 		v.b.freeze(earlier(l.Reset, now.Add(throttledWait)))
 	}
-	if out.Verdict != Applied && out.Verdict != Unchanged {
+	if out.Verdict != Applied && out.Verdict != Unchanged && out.Verdict != Accepted {
 		f := out.Fault
 		f.At = StampOf(now)
 		v.s.last = &f
@@ -188,6 +208,13 @@ func earlier(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// resume takes over what an earlier run has counted today for an account.
+func (b *bucket) resume(r *AccountRecord, now time.Time) {
+	if b.today(now); b.rate.PerDay > 0 && r.Day == StampOf(b.day) {
+		b.calls = max(b.calls, r.Calls)
+	}
 }
 
 // failures counts failures in a row; 0 forgets them.

@@ -11,9 +11,14 @@ type bucket struct {
 	rate   Rate
 	tokens float64
 	last   time.Time   // when tokens was computed
+	used   time.Time   // when a call was last asked for
 	recent []time.Time // ring of the last rate.PerMinute grants; nil when the rate has no limit worth a ring
 	next   int         // place of the oldest grant in recent
 	frozen time.Time   // 429: nothing before
+	hits   int         // throttled answers in a row that did not say how long
+	slow   float64     // part of the rate that is used: less after a 429, all of it again later
+	day    time.Time   // the day of UTC that calls counts
+	calls  int
 
 	waiting []*lane
 	timer   *time.Timer
@@ -30,7 +35,7 @@ func newBucket(r Rate, now time.Time) *bucket {
 	if r.PerMinute > 0 && r.Burst < 1 {
 		r.Burst = max(1, r.PerMinute/60)
 	}
-	b := &bucket{rate: r, tokens: float64(r.Burst), last: now}
+	b := &bucket{rate: r, tokens: float64(r.Burst), last: now, slow: 1}
 	if r.PerMinute > 0 && r.PerMinute <= ringLimit {
 		b.recent = make([]time.Time, r.PerMinute)
 	}
@@ -39,22 +44,76 @@ func newBucket(r Rate, now time.Time) *bucket {
 
 func (b *bucket) refill(now time.Time) {
 	if d := now.Sub(b.last); d > 0 {
-		b.tokens = min(float64(b.rate.Burst), b.tokens+d.Minutes()*float64(b.rate.PerMinute))
+		b.tokens = min(float64(b.rate.Burst), b.tokens+d.Minutes()*b.pace())
+		b.slow = min(1, b.slow+d.Minutes()*recovery)
 		b.last = now
 	}
 }
 
+// recovery is how much of the rate comes back in a minute after a 429, and slowest what is
+// left of it at the least.
+const (
+	recovery = 0.1
+	slowest  = 1.0 / 16
+)
+
+// pace is the calls a minute that are made at present.
+func (b *bucket) pace() float64 { return max(1.0/60, float64(b.rate.PerMinute)*b.slow) }
+
+// today counts from zero when a day of UTC begins.
+func (b *bucket) today(now time.Time) {
+	if day := now.UTC().Truncate(24 * time.Hour); day.After(b.day) {
+		b.day, b.calls = day, 0
+	}
+}
+
+// midnight is when the next day of UTC begins.
+func midnight(now time.Time) time.Time {
+	return now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
+}
+
+// wait is how long the bucket is frozen.
+func (b *bucket) wait(now time.Time) time.Duration { return max(0, b.frozen.Sub(now)) }
+
+// throttled freezes the bucket after a 429, and slows it down. Without a word about how
+// long, the rate's probes say; after the last one it is over for the day. jitter is in
+// [0, 1).
+func (b *bucket) throttled(now time.Time, said time.Duration, jitter float64) {
+	wait := said
+	switch {
+	case said > 0:
+		b.hits = 0
+	case b.rate.Probes == nil:
+		wait = throttledWait
+	case b.hits < len(b.rate.Probes):
+		wait = b.rate.Probes[b.hits]
+		b.hits++
+	default:
+		wait = midnight(now).Sub(now) + time.Duration(jitter*float64(10*time.Minute))
+	}
+	b.slow = max(slowest, b.slow/2)
+	b.freeze(now.Add(wait))
+}
+
+// served says that a call was not throttled.
+func (b *bucket) served() { b.hits = 0 }
+
 // take grants a call now, or says how long to wait before asking again.
 func (b *bucket) take(now time.Time) (wait time.Duration) {
+	b.used = now
 	if wait := b.frozen.Sub(now); wait > 0 {
 		return wait
 	}
+	if b.today(now); b.rate.PerDay > 0 && b.calls >= b.rate.PerDay {
+		return midnight(now).Sub(now)
+	}
 	if b.rate.PerMinute <= 0 {
+		b.grant(now)
 		return 0
 	}
 	b.refill(now)
 	if b.tokens < 1 {
-		return max(time.Millisecond, time.Duration((1-b.tokens)/float64(b.rate.PerMinute)*float64(time.Minute)))
+		return max(time.Millisecond, time.Duration((1-b.tokens)/b.pace()*float64(time.Minute)))
 	}
 	if len(b.recent) > 0 {
 		oldest := b.recent[b.next]
@@ -68,6 +127,8 @@ func (b *bucket) take(now time.Time) (wait time.Duration) {
 
 // grant books a call; also one that was made before the process started.
 func (b *bucket) grant(at time.Time) {
+	b.today(at)
+	b.calls++
 	b.tokens = max(0, b.tokens-1)
 	if len(b.recent) > 0 {
 		b.recent[b.next] = at
@@ -77,11 +138,20 @@ func (b *bucket) grant(at time.Time) {
 
 // refund gives back the last grant: the call was not made.
 func (b *bucket) refund() {
+	b.calls = max(0, b.calls-1)
 	b.tokens = min(float64(b.rate.Burst), b.tokens+1)
 	if len(b.recent) > 0 {
 		b.next = (b.next + len(b.recent) - 1) % len(b.recent)
 		b.recent[b.next] = time.Time{}
 	}
+}
+
+// bucketAge is how long a bucket is kept that nobody asks.
+const bucketAge = 15 * time.Minute
+
+// idle says that the bucket is as good as a new one.
+func (b *bucket) idle(now time.Time) bool {
+	return now.Sub(b.used) > bucketAge && now.After(b.frozen) && b.timer == nil && len(b.waiting) == 0 && b.hits == 0 && b.slow+now.Sub(b.last).Minutes()*recovery >= 1
 }
 
 // freeze stops all calls for a while.
@@ -105,6 +175,12 @@ func (b *bucket) view(now time.Time) RateView {
 			}
 		}
 		v.Remaining = b.rate.PerMinute - used
+	}
+	if b.rate.PerDay > 0 {
+		v.DayLimit, v.DayRemaining = b.rate.PerDay, b.rate.PerDay
+		if b.day.Equal(now.UTC().Truncate(24 * time.Hour)) {
+			v.DayRemaining = max(0, b.rate.PerDay-b.calls)
+		}
 	}
 	if wait := b.frozen.Sub(now); wait > 0 {
 		v.Remaining, v.ResetSeconds = 0, int((wait+time.Second-1)/time.Second)

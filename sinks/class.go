@@ -6,7 +6,7 @@ import "time"
 // done when the outcome of a call is in doubt.
 type Class string
 
-// The classes. Only those with a row in the policy table can be used; see PolicyOf.
+// The classes.
 const (
 	ClassA Class = "A" // full-value set: the newest body replaces what is there
 	ClassB Class = "B" // keyed upsert
@@ -29,13 +29,11 @@ const (
 
 // Policy is one class's row: all that the machine and the workers ask about a class.
 type Policy struct {
-	// Doubt is the rule for an unknown outcome.
-	Doubt Doubt
-	// ReadBack: after a doubt the provider is read first where it can be; what is found
-	// as sent needs no second call.
-	ReadBack bool
-	// Supersedes: the newest edit stands for all before it, and un-parks them.
+	// Supersedes: the newest edit stands for all before it, and un-parks them where what
+	// was parked is not in doubt.
 	Supersedes bool
+	// Once: what was acknowledged is never sent again, whatever changes.
+	Once bool
 	// Attempts and Age are the budget of one body: after either it is parked. Attempts
 	// that certainly never reached the provider, and throttled ones, cost nothing.
 	Attempts int
@@ -44,14 +42,30 @@ type Policy struct {
 	Choices []Action
 }
 
-// PolicyOf gives a class's row; ok is false for a class that no lane may have yet.
+// PolicyOf gives a class's row; ok is false for a class that no lane may have. What is
+// rejected inside a success (class G) is a provider's way to answer, not a kind of lane;
+// what must never be replayed (class X) never becomes an event.
 func PolicyOf(c Class) (p Policy, ok bool) {
 	switch c {
-	case ClassA:
-		return Policy{Doubt: DoubtResend, ReadBack: true, Supersedes: true, Attempts: 12, Age: 24 * time.Hour,
-			Choices: []Action{Retry, MarkDone, Skip}}, true
+	case ClassA, ClassB, ClassE, ClassF:
+		return Policy{Supersedes: true, Attempts: 12, Age: 24 * time.Hour, Choices: []Action{Retry, MarkDone, Skip}}, true
+	case ClassC:
+		return Policy{Supersedes: true, Attempts: 5, Age: 24 * time.Hour, Choices: []Action{Retry, MarkDone, Skip, Recreate}}, true
+	case ClassD:
+		return Policy{Once: true, Attempts: 1, Age: 24 * time.Hour, Choices: []Action{Retry, MarkDone, Skip}}, true
 	}
 	return Policy{}, false
+}
+
+// DoubtOf says what settles the unknown outcome of a call.
+func DoubtOf(v Verb) Doubt {
+	switch v {
+	case VerbCreate:
+		return DoubtRead
+	case VerbAppend:
+		return DoubtPark
+	}
+	return DoubtResend
 }
 
 // Action is what a person decides about a parked edit.

@@ -3,6 +3,7 @@ package sinks
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"vitae/ledger"
@@ -27,9 +28,12 @@ func (m *Manager) attend(ctx context.Context, s *sink, l *lane) {
 	live := !l.gone && !m.stopping && m.fatal == nil && l.acct.rec.State == Running && m.sinkState(l.rec.Sink) == Running
 	m.mu.Unlock()
 	if live {
-		if v.rec.Phase == Uncertain {
+		switch v.rec.Phase {
+		case Uncertain:
 			v.resolve()
-		} else {
+		case Taken:
+			v.confirm()
+		default:
 			v.deliver()
 		}
 	}
@@ -37,6 +41,7 @@ func (m *Manager) attend(ctx context.Context, s *sink, l *lane) {
 	s.busy--
 	l.busy = false
 	m.reschedule(l)
+	m.awaken(l)
 	m.signal()
 	m.mu.Unlock()
 }
@@ -51,6 +56,7 @@ type visit struct {
 	want  ledger.Seq
 	bound ledger.Seq
 	b     *bucket
+	pin   ledger.Seq // the state is this commit's
 	cred  []byte
 	acct  string
 }
@@ -79,7 +85,22 @@ func (v *visit) stepAnd(in Input, more func() (*stream.Ticket, error)) (ok bool)
 	if in.WantAt == 0 && in.Event != Claim {
 		in.WantAt = v.l.wantAt
 	}
-	t, err := v.m.step(v.l, v.rec.Rev, in)
+	if (in.Event == Adopt || in.Event == Recognise) && in.Ref != "" && v.owned()[in.Ref] {
+		// Another lane was faster: it stands for that item, and this one looks again.
+		v.l.hold = time.Now().Add(listingWait)
+		v.m.mu.Unlock()
+		return false
+	}
+	rev := v.rec.Rev
+	switch in.Event {
+	case Succeed, Postpone, Refuse, LoseSight, Advance, Accept:
+		// What came of the call counts, also when the connection was set or a newer edit was
+		// noted while it was under way.
+		if now := &v.l.rec; now.Phase == InFlight && now.Attempt == v.rec.Attempt {
+			rev = now.Rev
+		}
+	}
+	t, err := v.m.step(v.l, rev, in)
 	if err == nil {
 		v.rec = v.l.rec
 		if more != nil {
@@ -99,35 +120,24 @@ func (v *visit) stepAnd(in Input, more func() (*stream.Ticket, error)) (ok bool)
 	return err == nil
 }
 
-// deliver brings the provider to the newest state, if it is not there.
+// deliver brings the provider to the wanted state, if it is not there.
 func (v *visit) deliver() {
 	m := v.m
-	p, err := m.opt.States.Profile(v.ctx, v.rec.Profile, v.want)
-	if err != nil {
-		v.fault("reading the state", err)
+	p, seq, ok := v.state()
+	if !ok {
 		return
 	}
-	settings, connected, err := SettingsOf(p, v.rec.Sink)
-	switch {
-	case err != nil:
-		v.fault("reading the connection", err)
-		return
-	case !connected || p.Connections[v.rec.Sink].Seq != v.bound:
-		v.hold(behindWait) // the connection has changed: the intake will come to it
-		return
-	}
-	v.acct = settings.Account
-	// The state covers every commit up to want, also those of others.
-	seq := max(p.Seq, v.want)
 	m.mu.Lock()
 	v.s.counts.looks++
-	if v.l.early {
-		v.l.early = false
-	}
+	v.l.early = false
 	m.mu.Unlock()
-	payload, err := v.s.provider.Build(v.rec.Entity, p, v.rec.Fields.List())
+	have, ok := v.have(p, seq)
+	if !ok {
+		return
+	}
+	payload, err := v.s.provider.Build(v.rec.Entity, p, have)
 	if why := (*Unsendable)(nil); errors.As(err, &why) {
-		v.parkUnsent(seq, why.Why)
+		v.parkUnsent(seq, ParkUnsendable, why.Why)
 		return
 	}
 	if err != nil {
@@ -139,41 +149,205 @@ func (v *visit) deliver() {
 		v.fault("hashing the body", err)
 		return
 	}
-	if payload.Body == nil || hash == v.rec.AckedHash {
-		if v.step(Input{Event: NoChange, Seq: seq}) {
-			m.mu.Lock()
-			v.s.counts.skipped++
-			v.l.fails = 0
-			m.mu.Unlock()
+	if v.same(payload, hash) {
+		if v.step(Input{Event: NoChange, Seq: seq, Pin: v.pin}) {
+			v.failures(0)
+			v.skipped()
 		}
 		return
 	}
-	switch {
-	case v.rec.Phase == Parked && hash == v.rec.SentHash:
-		v.step(Input{Event: Stay, Seq: seq})
+	if !v.unpark(seq, hash) {
 		return
-	case v.rec.Phase == Parked:
-		if !v.step(Input{Event: Supersede}) {
+	}
+	if v.rec.More().Unsure && v.recheck(seq, payload, hash, echo) {
+		return
+	}
+	if v.same(payload, hash) { // the item to be deleted is not there
+		if v.step(Input{Event: NoChange, Seq: seq, Pin: v.pin}) {
+			v.skipped()
+		}
+		return
+	}
+	a := attempt{seq: seq, payload: payload, hash: hash, echo: echo, verb: v.verb(payload)}
+	a.step = v.nextStep(a)
+	if a.verb == VerbCreate {
+		var done bool
+		if a.baseline, done = v.baseline(seq, payload, hash, echo); done {
 			return
 		}
-	case v.rec.Phase == RetryWait && hash == v.rec.SentHash && v.rec.Spent(time.Now(), v.s.cfg.MaxAttempts):
-		v.step(Input{Event: Exhaust, Park: v.park(ParkExhausted, "the budget of attempts is spent")})
-		return
 	}
 	if !v.admit() {
 		return
 	}
-	v.send(seq, payload, hash, echo)
+	v.send(a)
 }
 
-// parkUnsent parks a state that the provider cannot hold. The same reason again is the
-// same parked edit.
-func (v *visit) parkUnsent(seq ledger.Seq, why string) {
-	park := v.park(ParkUnsendable, why)
+// state gives the state that the lane wants, and the commits that it stands for.
+func (v *visit) state() (p *ledger.Profile, seq ledger.Seq, ok bool) {
+	m := v.m
+	p, err := m.opt.States.Profile(v.ctx, v.rec.Profile, v.want)
+	if err != nil {
+		v.fault("reading the state", err)
+		return nil, 0, false
+	}
+	settings, connected, err := SettingsOf(p, v.rec.Sink)
+	switch {
+	case err != nil:
+		v.fault("reading the connection", err)
+		return nil, 0, false
+	case !connected || p.Connections[v.rec.Sink].Seq != v.bound:
+		v.hold(behindWait) // the connection has changed: the intake will come to it
+		return nil, 0, false
+	}
+	v.acct = settings.Account
+	m.mu.Lock()
+	if a := v.l.acct; a.rec.BoundSeq == v.bound {
+		a.resume = settings.Resume
+	}
+	m.mu.Unlock()
+	// The state covers every commit up to want, also those of others.
+	seq = max(p.Seq, v.want)
+	if v.rec.More().Pin == 0 || v.want > v.rec.More().Pinned {
+		return p, seq, true
+	}
+	v.pin = v.rec.More().Pin
+	old, err := m.opt.States.ProfileAt(v.ctx, v.rec.Profile, v.pin)
+	if err != nil {
+		v.fault("reading an earlier state", err)
+		return nil, 0, false
+	}
+	// The account is today's, whatever the connection was then. What comes after the
+	// wish is newer, and ends the pin.
+	old.Connections = p.Connections
+	return old, v.want, true
+}
+
+// have is what the provider holds as far as we know. A root gives its account the lanes
+// that it needs; a section waits for its items first.
+func (v *visit) have(p *ledger.Profile, seq ledger.Seq) (have Have, ok bool) {
+	m := v.m
+	have = Have{Fields: v.rec.Fields.List(), Ref: v.rec.Ref}
+	section, item := SplitEntity(v.rec.Entity)
+	i := slices.IndexFunc(v.s.entities, func(e Entity) bool { return e.Name == section })
+	if i > 0 && (item != "" || v.s.entities[i].Items == "") {
+		return have, true
+	}
+	var items []string
+	if i > 0 {
+		var err error
+		if items, err = v.s.provider.Items(section, p); err != nil {
+			v.fault("reading the items", err)
+			return have, false
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if v.l.gone {
+		return have, false
+	}
+	at := v.l.oldest()
+	if i <= 0 {
+		if err := v.survey(p, seq, at); err != nil {
+			m.log.Warn("sinks: reading the items", "sink", v.rec.Sink, "profile", v.rec.Profile, "error", err)
+			v.l.hold = time.Now().Add(faultWait)
+			return have, false
+		}
+		return have, true
+	}
+	var rest bool
+	if have.Refs, rest = v.gather(section, items, seq, at); !rest {
+		v.l.await, v.l.hold = true, time.Now().Add(time.Hour) // an item that comes to rest ends it
+	}
+	return have, rest
+}
+
+// same says that the provider has the payload, as far as we know.
+func (v *visit) same(p Payload, hash Digest) bool {
+	if policy, _ := PolicyOf(v.rec.Class); policy.Once && v.rec.done() {
+		return true
+	}
+	switch {
+	case p.Absent:
+		return v.rec.Ref == ""
+	case v.rec.More().Unsure:
+		return false
+	}
+	// The order of fewer than two items is nothing to send, whatever the order was before.
+	section, item := SplitEntity(v.rec.Entity)
+	order := item == "" && slices.ContainsFunc(v.s.entities, func(e Entity) bool { return e.Name == section && e.Items != "" })
+	return hash == v.rec.AckedHash || (order || v.rec.AckedHash == 0) && p.Body == nil && len(p.Clears) == 0
+}
+
+// unpark says whether the lane may go on with this body: not if it is the parked one,
+// may not be done in this account, or has used up its budget.
+func (v *visit) unpark(seq ledger.Seq, hash Digest) bool {
+	v.m.mu.Lock()
+	capability, _ := SplitEntity(v.rec.Entity)
+	off := slices.Contains(v.l.acct.rec.Off, capability)
+	v.m.mu.Unlock()
+	switch {
+	case off:
+		v.parkUnsent(seq, ParkCapability, "this account may not do edits of this kind: set the connection again, or retry, when that has changed")
+		return false
+	case v.rec.Phase == Parked && hash == v.rec.SentHash:
+		v.step(Input{Event: Stay, Seq: seq})
+		return false
+	case v.rec.Phase == Parked:
+		return v.step(Input{Event: Supersede})
+	case v.rec.Phase == RetryWait && hash == v.rec.SentHash && v.rec.Spent(time.Now(), v.s.cfg.MaxAttempts):
+		v.step(Input{Event: Exhaust, Park: v.park(ParkExhausted, "the budget of attempts is spent")})
+		return false
+	}
+	return true
+}
+
+func (v *visit) verb(p Payload) Verb {
+	switch {
+	case v.rec.Class == ClassD:
+		return VerbAppend
+	case v.rec.Class != ClassC:
+		return VerbSet
+	case p.Absent:
+		return VerbDelete
+	case v.rec.Ref == "":
+		return VerbCreate
+	}
+	return VerbUpdate
+}
+
+// attempt is one call that is to be made.
+type attempt struct {
+	seq        ledger.Seq
+	payload    Payload
+	hash, echo Digest
+	verb       Verb
+	step       string // "" when there is only one
+	baseline   *Names
+}
+
+// nextStep is the first step that is not done; what was done for another body counts for
+// nothing.
+func (v *visit) nextStep(a attempt) string {
+	done := v.rec.More().Steps
+	if a.hash != v.rec.SentHash || a.verb != v.rec.Verb {
+		done = nil
+	}
+	for _, name := range a.payload.Steps {
+		if !slices.ContainsFunc(done, func(s StepDone) bool { return s.Name == name }) {
+			return name
+		}
+	}
+	return ""
+}
+
+// parkUnsent parks a state that is not sent. The same reason again is the same parked
+// edit.
+func (v *visit) parkUnsent(seq ledger.Seq, code, why string) {
+	park := v.park(code, why)
 	if old := v.rec.Park; old != nil && old.Code == park.Code && old.Reason == park.Reason {
 		park = old
 	}
-	v.step(Input{Event: Hold, Seq: seq, Park: park, Fault: &Fault{Type: ParkUnsendable, Message: why, Sent: SentNo}})
+	v.step(Input{Event: Hold, Seq: seq, Pin: v.pin, Park: park, Fault: &Fault{Type: code, Message: why, Sent: SentNo}})
 }
 
 func (v *visit) park(code, why string) *Park {
@@ -190,35 +364,74 @@ func (v *visit) fault(doing string, err error) {
 }
 
 // send makes the one call of an attempt: intent before it, result after it.
-func (v *visit) send(seq ledger.Seq, payload Payload, hash, echo Digest) {
+func (v *visit) send(a attempt) {
 	m, now := v.m, time.Now()
-	m.opt.Probe(BeforeIntent)
+	m.opt.Probe(BeforeIntent, v.rec.Key)
+	results, err := v.results(a)
+	if err != nil {
+		v.release()
+		v.fault("opening what was done", err)
+		return
+	}
 	lease := now.Add(v.s.cfg.Timeout + time.Second)
-	attempt := NewID(now)
-	if !v.step(Input{Event: Claim, Seq: seq, WantAt: v.oldest(seq), Attempt: attempt, Owner: m.run, LeaseUntil: StampOf(lease), Hash: hash, Echo: echo,
-		Fields: payload.Fields, Mapping: payload.Mapping}) {
+	id := NewID(now)
+	if !v.step(Input{Event: Claim, Seq: a.seq, Pin: v.pin, WantAt: v.oldest(), Attempt: id, Owner: m.run, LeaseUntil: StampOf(lease), Hash: a.hash, Echo: a.echo,
+		Fields: a.payload.Fields, Mapping: a.payload.Mapping, Verb: a.verb, Step: a.step, Baseline: a.baseline}) {
 		v.release()
 		return
 	}
-	m.opt.Probe(AfterIntent)
+	m.opt.Probe(AfterIntent, v.rec.Key)
 	// The process may have been stopped for a long while at any point up to here.
 	if why := v.mayNotCall(lease); why != "" {
 		v.release()
 		v.step(Input{Event: Postpone, NotBefore: StampOf(time.Now()), Free: true, Fault: &Fault{Type: "not_sent", Message: why, Sent: SentNo}})
 		return
 	}
-	m.opt.Probe(BeforeCall)
-	ctx, cancel := context.WithTimeout(v.ctx, v.s.cfg.Timeout)
-	out := v.s.provider.Call(ctx, Call{Entity: v.rec.Entity, Account: v.acct, Credential: v.cred, Body: payload.Body, Attempt: attempt})
+	m.opt.Probe(BeforeCall, v.rec.Key)
+	c := v.call(v.rec.Entity)
+	c.Body, c.Clears, c.Step, c.Results = a.payload.Body, a.payload.Clears, a.step, results
+	ctx, cancel := v.timeout()
+	out := v.s.provider.Call(ctx, c)
 	cancel()
-	m.opt.Probe(AfterReply)
+	m.opt.Probe(AfterReply, v.rec.Key)
 	v.book(out)
-	v.finish(out)
-	m.opt.Probe(AfterResult)
+	v.finish(a, out)
+	m.opt.Probe(AfterResult, v.rec.Key)
 }
 
-// oldest is the time of the oldest commit that is not delivered, for a claim up to seq.
-func (v *visit) oldest(ledger.Seq) Stamp {
+func (v *visit) timeout() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(v.ctx, v.s.cfg.Timeout)
+}
+
+// call is a call about the entity, as the lane stands.
+func (v *visit) call(entity string) Call {
+	return Call{Entity: entity, Verb: v.rec.Verb, Account: v.acct, Credential: v.cred, Fields: v.rec.Fields.List(), Ref: v.rec.Ref, Attempt: v.rec.Attempt,
+		File: func(ctx context.Context, reference string) (File, error) {
+			return v.m.opt.Files(ctx, v.rec.Profile, reference)
+		}}
+}
+
+// results opens what the steps before this one came to.
+func (v *visit) results(a attempt) (map[string][]byte, error) {
+	if a.step == "" || a.hash != v.rec.SentHash || a.verb != v.rec.Verb {
+		return nil, nil
+	}
+	out := map[string][]byte{}
+	for _, s := range v.rec.More().Steps {
+		if s.Result == nil {
+			continue
+		}
+		b, err := v.m.opt.Vault.Open(v.rec.Profile, ledger.CommitID(s.Attempt), ledger.ReasonIndex, s.Result)
+		if err != nil {
+			return nil, err
+		}
+		out[s.Name] = b
+	}
+	return out, nil
+}
+
+// oldest is the time of the oldest commit that is not delivered.
+func (v *visit) oldest() Stamp {
 	v.m.mu.Lock()
 	defer v.m.mu.Unlock()
 	return v.l.oldest()
@@ -237,167 +450,4 @@ func (v *visit) mayNotCall(lease time.Time) string {
 		return "this process is not the owner any more"
 	}
 	return ""
-}
-
-// finish stores what a call came to. It is stored even when the process is stopping.
-func (v *visit) finish(out Outcome) {
-	fault := &out.Fault
-	now := time.Now()
-	switch out.Verdict {
-	case Applied, Unchanged:
-		in := Input{Event: Succeed, Verify: ProviderSaid, Ref: out.Ref}
-		if v.s.cfg.Verify {
-			v.verify(&in)
-		}
-		if v.step(in) {
-			v.failures(0)
-		}
-	case NotSent:
-		v.step(Input{Event: Postpone, NotBefore: StampOf(now.Add(v.backoff())), Free: true, Fault: fault})
-	case Throttled:
-		wait := out.RetryAfter
-		if wait <= 0 {
-			wait = throttledWait
-		}
-		v.step(Input{Event: Postpone, NotBefore: StampOf(now.Add(wait)), Free: true, Fault: fault})
-	case Busy:
-		wait := out.RetryAfter
-		if wait <= 0 {
-			wait = 5*time.Second + time.Duration(v.m.opt.Random()*float64(5*time.Second))
-		}
-		v.step(Input{Event: Postpone, NotBefore: StampOf(now.Add(wait)), Fault: fault})
-	case Refused:
-		v.step(Input{Event: Refuse, Fault: fault, Park: v.park(ParkRefused, out.Fault.Message)})
-	case AccountError:
-		v.stepAnd(Input{Event: Postpone, NotBefore: StampOf(now), Free: true, Fault: fault}, func() (*stream.Ticket, error) {
-			return v.pauseLocked(out.Fault.Type, out.Fault.Message)
-		})
-	case SinkError:
-		v.stepAnd(Input{Event: Postpone, NotBefore: StampOf(now), Free: true, Fault: fault}, func() (*stream.Ticket, error) {
-			t, err := v.m.setSink(v.rec.Sink, Paused, out.Fault.Message)
-			v.m.rescheduleSink(v.rec.Sink)
-			return t, err
-		})
-	default:
-		v.failures(1)
-		v.step(Input{Event: LoseSight, Until: StampOf(now.Add(v.s.settle)), Fault: fault})
-	}
-}
-
-// verify reads back what was just written, if a token is at hand.
-func (v *visit) verify(in *Input) {
-	r, ok := v.s.provider.(Reader)
-	if !ok {
-		return
-	}
-	v.m.mu.Lock()
-	wait := v.b.take(time.Now())
-	v.m.mu.Unlock()
-	if wait > 0 {
-		return
-	}
-	echo, out := v.read(r)
-	if out.Verdict != Applied {
-		return
-	}
-	in.Echo = echo
-	if echo == v.rec.SentEcho {
-		in.Verify = ReadBack
-	}
-}
-
-// read makes one reading call and books it.
-func (v *visit) read(r Reader) (Digest, Outcome) {
-	ctx, cancel := context.WithTimeout(v.ctx, v.s.cfg.Timeout)
-	body, out := r.Read(ctx, Call{Entity: v.rec.Entity, Account: v.acct, Credential: v.cred, Fields: v.rec.Fields.List(), Attempt: v.rec.Attempt})
-	cancel()
-	v.book(out)
-	if out.Verdict != Applied {
-		return 0, out
-	}
-	_, echo, err := v.hashes(Payload{Echo: body, Mapping: v.rec.Mapping})
-	if err != nil {
-		return 0, Outcome{Verdict: Unknown, Fault: Fault{Type: "no_key", Message: "the profile's key cannot be read"}}
-	}
-	return echo, out
-}
-
-// resolve ends a doubt whose settle window is over. It never repeats the stored request:
-// it reads what is there, or lets the newest body be sent.
-func (v *visit) resolve() {
-	v.m.opt.Probe(InResolve)
-	policy, _ := PolicyOf(v.rec.Class)
-	r, readable := v.s.provider.(Reader)
-	again := time.Now()
-	if policy.ReadBack && readable && v.rec.SentEcho != 0 {
-		if !v.connected() || !v.admit() {
-			return
-		}
-		echo, out := v.read(r)
-		v.m.opt.Probe(AfterRead)
-		switch {
-		case out.Verdict == Applied && echo == v.rec.SentEcho:
-			if v.step(Input{Event: Recognise, Verify: ReadBack, Echo: echo}) {
-				v.failures(0)
-			}
-			return
-		case out.Verdict == AccountError:
-			v.pauseAccount(out.Fault.Type, out.Fault.Message)
-			return
-		case out.Verdict == Throttled:
-			v.hold(max(out.RetryAfter, time.Second))
-			return
-		case out.Verdict != Applied && policy.Doubt != DoubtResend:
-			v.hold(v.backoff())
-			return
-		case out.Verdict != Applied:
-			again = again.Add(v.backoff())
-		}
-	} else {
-		again = again.Add(v.backoff())
-	}
-	if policy.Doubt == DoubtResend {
-		v.step(Input{Event: Settle, NotBefore: StampOf(again)})
-	}
-}
-
-// connected reads the account's name for a call that needs no new state.
-func (v *visit) connected() bool {
-	p, err := v.m.opt.States.Profile(v.ctx, v.rec.Profile, v.bound)
-	if err != nil {
-		v.fault("reading the state", err)
-		return false
-	}
-	settings, ok, err := SettingsOf(p, v.rec.Sink)
-	if err != nil {
-		v.fault("reading the connection", err)
-		return false
-	}
-	if !ok || p.Connections[v.rec.Sink].Seq != v.bound {
-		v.hold(behindWait)
-		return false
-	}
-	v.acct = settings.Account
-	return true
-}
-
-// pauseAccount stops every lane of the account until somebody acts. Nothing is lost.
-func (v *visit) pauseAccount(code, why string) {
-	v.m.mu.Lock()
-	t, err := v.pauseLocked(code, why)
-	v.m.mu.Unlock()
-	if err == nil {
-		// An error has ended the run.
-		_ = v.m.stored(v.ctx, t)
-	}
-}
-
-func (v *visit) pauseLocked(code, why string) (*stream.Ticket, error) {
-	a := v.l.acct
-	// A connection that was set meanwhile has another credential: it is not the one that failed.
-	if a.gone || a.rec.BoundSeq != v.bound || a.rec.State == Paused {
-		return nil, nil
-	}
-	v.m.log.Warn("sinks: account paused", "sink", v.rec.Sink, "profile", v.rec.Profile, "error", code)
-	return v.m.setAccount(a, Paused, intern(code), intern(why))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,10 +20,12 @@ func inBubble(t *testing.T, f func(b *bench)) {
 	synctest.Test(t, func(t *testing.T) { f(newBench(t)) })
 }
 
+func key(i int) string { return fmt.Sprintf("key-%d", i) }
+
 func (b *bench) connect(n int) (ids []ledger.ProfileID) {
 	for i := range n {
 		id := b.w.Create("firstName", fmt.Sprintf(`"p%d"`, i))
-		b.w.Bind(id, sinktest.BoxName, fmt.Sprintf("key-%d", i), "")
+		b.w.Bind(id, sinktest.BoxName, key(i), "")
 		ids = append(ids, id)
 	}
 	return ids
@@ -55,9 +58,15 @@ func (p *process) parked() []sinks.ParkedEdit {
 	return list
 }
 
+// decide is what an operator does: a commit, which the sinks take in.
 func (p *process) decide(id sinks.ID, a sinks.Action) {
 	p.b.Helper()
-	if err := p.m.Decide(context.Background(), sinktest.BoxName, id, a, "because of "+canary, "admin"); err != nil {
+	edit, err := p.m.ParkedEdit(context.Background(), sinktest.BoxName, id)
+	if err != nil {
+		p.b.Fatal(err)
+	}
+	seq := p.b.w.Decide(edit.Profile, sinktest.BoxName, id.String(), string(a))
+	if err := p.m.CaughtUp(context.Background(), seq); err != nil {
 		p.b.Fatal(err)
 	}
 }
@@ -404,5 +413,31 @@ func TestIdleWritesNothing(t *testing.T) {
 			t.Errorf("%d blocks, %v", after.Pos-before.Pos, err)
 		}
 		p.halt()
+	})
+}
+
+// TestConnectionIsSetWhileACallIsUnderWay: what came of the call is kept, and says nothing
+// of the connection as it is now.
+func TestConnectionIsSetWhileACallIsUnderWay(t *testing.T) {
+	inBubble(t, func(b *bench) {
+		id := b.connect(1)[0]
+		p := b.start()
+		p.rest(time.Minute)
+		var once sync.Once
+		b.box.OnPut = func(sinktest.Put) {
+			once.Do(func() {
+				seq := b.w.Bind(id, sinktest.BoxName, "another key", "")
+				if err := p.m.CaughtUp(context.Background(), seq); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		b.w.Set(id, "city", `"Rennes"`)
+		p.rest(time.Minute)
+		b.same(id, "key-0")
+		b.same(id, "another key")
+		p.halt()
+		b.check()
+		b.replay()
 	})
 }

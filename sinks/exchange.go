@@ -25,7 +25,8 @@ const (
 )
 
 func (v Verdict) String() string {
-	names := [...]string{"unknown", "applied", "unchanged", "not_sent", "throttled", "busy", "refused", "account_error", "sink_error"}
+	names := [...]string{"unknown", "applied", "unchanged", "not_sent", "throttled", "busy", "refused", "account_error", "sink_error", "accepted", "capability_off",
+		"target_gone", "step_gone"}
 	if int(v) < len(names) {
 		return names[v]
 	}

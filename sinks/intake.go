@@ -2,6 +2,7 @@ package sinks
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -56,10 +57,14 @@ func (m *Manager) takeIn(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		decisions, err := m.openDecisions(b.Commits)
+		if err != nil {
+			return err
+		}
 		m.mu.Lock()
 		for i := range b.Commits {
 			r := &b.Commits[i]
-			t, err := m.take(r)
+			t, err := m.take(r, decisions)
 			if err != nil {
 				m.mu.Unlock()
 				return err
@@ -82,8 +87,42 @@ func (m *Manager) takeIn(ctx context.Context) error {
 	return errors.New("the ledger's follower ended")
 }
 
+// openDecisions reads what persons have decided in these commits. What cannot be read any
+// more, because the profile is erased, is nothing.
+func (m *Manager) openDecisions(commits []ledger.Record) (out map[*ledger.Event]decision, err error) {
+	for i := range commits {
+		c := commits[i].Commit
+		for n := range c.Events {
+			e := &c.Events[n]
+			if e.Op != ledger.OpDecided || m.sinks[e.Item] == nil {
+				continue
+			}
+			payload, err := m.opt.Vault.Open(c.Profile, c.ID, n, e.Sealed)
+			if errors.Is(err, ledger.ErrErased) || errors.Is(err, ledger.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, fmt.Errorf("opening a decision: %w", err)
+			}
+			opened := *e
+			var d decision
+			if err := opened.SetPayload(payload); err != nil {
+				return nil, fmt.Errorf("a decision of commit %d: %w", commits[i].Seq, err)
+			}
+			if err := json.Unmarshal(opened.Value, &d); err != nil {
+				return nil, fmt.Errorf("a decision of commit %d: %w", commits[i].Seq, ledger.ErrFormat)
+			}
+			if out == nil {
+				out = map[*ledger.Event]decision{}
+			}
+			out[e] = d
+		}
+	}
+	return out, nil
+}
+
 // take looks at one commit. The mutex is held.
-func (m *Manager) take(r *ledger.Record) (t *stream.Ticket, err error) {
+func (m *Manager) take(r *ledger.Record, decisions map[*ledger.Event]decision) (t *stream.Ticket, err error) {
 	if r.Seq != m.position+1 {
 		return nil, fmt.Errorf("%w: commit %d came after %d", ledger.ErrFormat, r.Seq, m.position)
 	}
@@ -96,6 +135,10 @@ func (m *Manager) take(r *ledger.Record) (t *stream.Ticket, err error) {
 			one, err = m.bind(AccountKey{intern(e.Item), r.Commit.Profile}, r.Seq, at)
 		case e.Op == ledger.OpDeleted && e.Field == ledger.Connections:
 			one, err = m.unbind(AccountKey{e.Item, r.Commit.Profile}, r.Seq)
+		case e.Op == ledger.OpDecided:
+			if d, ok := decisions[e]; ok {
+				one, err = m.decided(AccountKey{e.Item, r.Commit.Profile}, d, r.Commit.Meta.Actor, r.Seq)
+			}
 		case e.Op == ledger.OpErased:
 			for _, a := range append([]*account(nil), m.table.accounts[r.Commit.Profile]...) {
 				if one, err = m.unbind(a.rec.AccountKey, r.Seq); err != nil {
@@ -126,17 +169,22 @@ func (m *Manager) bind(k AccountKey, seq ledger.Seq, at Stamp) (t *stream.Ticket
 			return nil, err
 		}
 		if s != nil {
-			m.ensureLanes(s, a)
+			m.ensureRoot(s, a)
 		}
 	case a.rec.BoundSeq < seq:
 		// A new credential is what a paused account waits for.
 		rec := a.rec
-		rec.State, rec.Code, rec.Reason, rec.Since, rec.BoundSeq = Running, "", "", at, seq
+		rec.State, rec.Code, rec.Reason, rec.Since, rec.BoundSeq, rec.Off = Running, "", "", at, seq, nil
+		a.resume, a.listed = "", nil
 		if t, err = m.putAccount(a, rec); err != nil {
 			return nil, err
 		}
 		for _, l := range a.lanes {
-			if t, err = m.step(l, l.rec.Rev, Input{Event: Bind, At: StampOf(time.Now()), Seq: seq, WantAt: at}); err != nil {
+			in := Input{Event: Bind, At: StampOf(time.Now()), Seq: seq, WantAt: at}
+			if policy, _ := PolicyOf(l.rec.Class); policy.Once && l.rec.Phase == Parked && l.rec.Park.Doubtful() {
+				in.Event = Wish // it may have been done: another credential is no reason to do it again
+			}
+			if t, err = m.step(l, l.rec.Rev, in); err != nil {
 				return nil, err
 			}
 			l.fails = 0
@@ -168,6 +216,9 @@ func (m *Manager) unbind(k AccountKey, seq ledger.Seq) (*stream.Ticket, error) {
 		return nil, err
 	}
 	m.table.drop(k)
+	for _, l := range a.lanes {
+		m.tally(l)
+	}
 	m.signal()
 	return t, nil
 }
@@ -176,11 +227,23 @@ func (m *Manager) unbind(k AccountKey, seq ledger.Seq) (*stream.Ticket, error) {
 func (m *Manager) concern(p ledger.ProfileID, e *ledger.Event, seq ledger.Seq, at Stamp) {
 	for _, a := range m.table.accounts[p] {
 		s := m.sinks[a.rec.Sink]
-		if s == nil || !s.provider.Concerns(e) {
+		if s == nil {
 			continue
 		}
-		for _, l := range a.lanes {
-			m.mark(l, seq, at)
+		entities, all := s.provider.Concerns(e)
+		if all {
+			for _, l := range a.lanes {
+				m.mark(l, seq, at)
+			}
+			continue
+		}
+		if a.resume != "" && e.View != ledger.Shared && e.View != a.resume {
+			continue // another resume is sent
+		}
+		for _, name := range entities {
+			if l := m.ensureLane(s, a, name); l != nil {
+				m.mark(l, seq, at)
+			}
 		}
 	}
 }
@@ -221,6 +284,11 @@ func (m *Manager) flushing(ctx context.Context) {
 func (m *Manager) flush(ctx context.Context) error {
 	now := StampOf(time.Now())
 	m.mu.Lock()
+	m.forget(now.Time())
+	if err := m.countDay(); err != nil {
+		m.mu.Unlock()
+		return err
+	}
 	for l := range m.dirty {
 		if l.busy || now < l.marked.Add(wishAge) {
 			continue
@@ -235,7 +303,7 @@ func (m *Manager) flush(ctx context.Context) error {
 	due := m.written > max(compactAt, 8*m.table.lanes)
 	m.mu.Unlock()
 	if move {
-		m.opt.Probe(BeforeCursor)
+		m.opt.Probe(BeforeCursor, Key{})
 		m.mu.Lock()
 		err := m.advance()
 		m.mu.Unlock()
@@ -249,6 +317,22 @@ func (m *Manager) flush(ctx context.Context) error {
 	if err := m.compact(ctx); err != nil {
 		// Nothing is lost by it: the stream is longer than it needs to be.
 		m.log.Warn("sinks: compacting the lanes", "error", err)
+	}
+	return nil
+}
+
+// countDay records how many calls accounts have made today. The mutex is held.
+func (m *Manager) countDay() error {
+	for a, b := range m.counted {
+		delete(m.counted, a)
+		rec := a.rec
+		if rec.Day, rec.Calls = StampOf(b.day), b.calls; a.gone || rec.Day == a.rec.Day && rec.Calls == a.rec.Calls {
+			continue
+		}
+		if _, err := m.enqueue(change{Account: &rec}); err != nil {
+			return err
+		}
+		a.rec = rec
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package sinks
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"vitae/ledger"
@@ -12,30 +13,42 @@ type Event uint8
 
 // The events of the machine. Arrows says which phase takes which.
 const (
-	Bind        Event = iota + 1 // the connection was set (again): what was acknowledged says nothing any more
-	Wish                         // a newer commit is to be delivered
-	Claim                        // a call is about to be made
-	Succeed                      // the provider has it
-	Postpone                     // certainly not executed: later again
-	Refuse                       // refused for good
-	LoseSight                    // the outcome is unknown
-	Find                         // found in flight by a run that did not make the claim
-	Settle                       // the settle window is over and calling again is harmless
-	Recognise                    // read back: what was sent is there
-	NoChange                     // the newest body is what was acknowledged
-	Hold                         // the newest body cannot be sent
-	Stay                         // parked, and the newest body is the one that was parked
-	Supersede                    // parked, and a newer edit stands for the parked one
-	Exhaust                      // the budget is spent
-	DecideRetry                  // a person: try again
-	DecideDone                   // a person: the provider has it
-	DecideSkip                   // a person: the provider need not have it
+	Bind           Event = iota + 1 // the connection was set (again): what was acknowledged says nothing any more
+	Wish                            // a newer commit is to be delivered
+	Claim                           // a call is about to be made
+	Succeed                         // the provider has it
+	Postpone                        // certainly not executed: later again
+	Refuse                          // refused for good
+	LoseSight                       // the outcome is unknown
+	Find                            // found in flight by a run that did not make the claim
+	Settle                          // the settle window is over and calling again is harmless
+	Recognise                       // read back: what was sent is there
+	Again                           // read back: it is not there yet; once more later
+	Missing                         // read back often enough: it never came to be
+	GiveUp                          // nobody but a person can tell
+	Advance                         // one request of several is done
+	Accept                          // the provider has taken it, and is not done
+	Elapse                          // nobody will tell whether what was accepted is done
+	Adopt                           // the provider had an item like it already
+	Recheck                         // whether Ref is there was looked up
+	Reproject                       // a plan: what was acknowledged is not relied on
+	Stir                            // a section: which of its items are there has changed
+	NoChange                        // the newest body is what was acknowledged
+	Hold                            // the newest body cannot be sent
+	Stay                            // parked, and the newest body is the one that was parked
+	Supersede                       // parked, and a newer edit stands for the parked one
+	Exhaust                         // the budget is spent
+	DecideRetry                     // a person: try again
+	DecideDone                      // a person: the provider has it
+	DecideSkip                      // a person: the provider need not have it
+	DecideRecreate                  // a person: make it anew
 	events
 )
 
 func (e Event) String() string {
-	names := [...]string{"", "bind", "wish", "claim", "succeed", "postpone", "refuse", "lose_sight", "find", "settle", "recognise", "no_change",
-		"hold", "stay", "supersede", "exhaust", "decide_retry", "decide_mark_done", "decide_skip"}
+	names := [...]string{"", "bind", "wish", "claim", "succeed", "postpone", "refuse", "lose_sight", "find", "settle", "recognise", "again", "missing",
+		"give_up", "advance", "accept", "elapse", "adopt", "recheck", "reproject", "stir", "no_change", "hold", "stay", "supersede", "exhaust",
+		"decide_retry", "decide_mark_done", "decide_skip", "decide_recreate"}
 	if int(e) < len(names) {
 		return names[e]
 	}
@@ -72,12 +85,14 @@ func Arrows() []Arrow {
 		{InFlight, Bind, InFlight, Open},
 		{RetryWait, Bind, RetryWait, Open},
 		{Uncertain, Bind, Uncertain, Open},
-		{Parked, Bind, RetryWait, Superseded},
+		{Taken, Bind, Taken, Open},
+		{Parked, Bind, RetryWait, Superseded}, // what is done once and is in doubt stays parked
 
 		{Idle, Wish, Idle, Open},
 		{InFlight, Wish, InFlight, Open},
 		{RetryWait, Wish, RetryWait, Open},
 		{Uncertain, Wish, Uncertain, Open},
+		{Taken, Wish, Taken, Open},
 		{Parked, Wish, Parked, Open},
 
 		{Idle, Claim, InFlight, Open},
@@ -88,9 +103,33 @@ func Arrows() []Arrow {
 		{InFlight, Refuse, Parked, ParkedEnd},
 		{InFlight, LoseSight, Uncertain, Open},
 		{InFlight, Find, Uncertain, Open},
+		{InFlight, Advance, RetryWait, Open},
+		{InFlight, Accept, Taken, Open},
 
 		{Uncertain, Settle, RetryWait, Open},
 		{Uncertain, Recognise, Idle, Delivered},
+		{Uncertain, Again, Uncertain, Open},
+		{Uncertain, Missing, RetryWait, Open},
+		{Uncertain, GiveUp, Parked, ParkedEnd},
+
+		{Taken, Recognise, Idle, Delivered},
+		{Taken, Again, Taken, Open},
+		{Taken, Elapse, Idle, Delivered},
+
+		{Idle, Adopt, Idle, Unchanging},
+		{RetryWait, Adopt, Idle, Unchanging},
+		{Idle, Recheck, Idle, Open},
+		{RetryWait, Recheck, RetryWait, Open},
+
+		{Idle, Stir, Idle, Open},
+		{InFlight, Stir, InFlight, Open},
+		{Uncertain, Stir, Uncertain, Open},
+		{Taken, Stir, Taken, Open},
+		{Parked, Stir, Parked, Open},
+
+		{Idle, Reproject, RetryWait, Open},
+		{RetryWait, Reproject, RetryWait, Open},
+		{Parked, Reproject, RetryWait, Superseded},
 
 		{Idle, NoChange, Idle, Unchanging},
 		{RetryWait, NoChange, Idle, Unchanging},
@@ -105,6 +144,7 @@ func Arrows() []Arrow {
 		{Parked, DecideRetry, RetryWait, Open},
 		{Parked, DecideDone, Idle, Delivered},
 		{Parked, DecideSkip, Idle, Skipped},
+		{Parked, DecideRecreate, RetryWait, Open},
 	}
 }
 
@@ -151,12 +191,11 @@ type Row struct {
 	Decision *Decision `json:"decision,omitempty"`
 }
 
-// Decision is a person's part in a row.
+// Decision is a person's part in a row. Why is in the ledger: Seq is the commit of the
+// decided event.
 type Decision struct {
-	Actor string `json:"actor"`
-	// Reason is sealed under the profile's key: commit ID, index ledger.ReasonIndex.
-	Reason []byte `json:"reason,omitempty"`
-	ID     ID     `json:"id"`
+	Actor string     `json:"actor"`
+	Seq   ledger.Seq `json:"seq"`
 }
 
 // Input is an event with all that the machine may know. Which members count depends on
@@ -168,18 +207,27 @@ type Input struct {
 	Seq    ledger.Seq // Bind, Wish: the commit. Claim, NoChange, Hold, Stay: what the body covers
 	WantAt Stamp      // of the oldest commit that is not delivered, after this event; 0: none
 
-	Attempt    ID // Claim; Hold, Refuse and Exhaust: the parked edit's id
+	Attempt    ID // Claim
 	Owner      ID
 	LeaseUntil Stamp
 	Hash, Echo Digest
 	Fields     []string
 	Mapping    int
+	Verb       Verb
+	Step       string
+	Baseline   *Names // Claim of a create: what was there; nil when that is not known
 
-	Verify    Verify // Succeed, Recognise
-	Ref       string
-	NotBefore Stamp // Postpone, Settle
-	Until     Stamp // LoseSight, Find: end of the settle window
-	Free      bool  // Postpone: the attempt is not counted
+	Verify    Verify     // Succeed, Recognise
+	Ref       string     // Succeed, Recognise, Accept, Adopt; Recheck: the one that is there, or none
+	Task      string     // Accept
+	Result    []byte     // Advance: sealed
+	NotBefore Stamp      // Postpone, Settle, Missing
+	Until     Stamp      // LoseSight, Find, Again, Accept: when to look next
+	Free      bool       // Postpone: the attempt is not counted
+	Restart   bool       // Postpone: the steps that are done are of no use
+	Seen      int        // Recognise, Again, Missing, GiveUp: items that could be the one
+	Plan      ID         // Reproject
+	Pin       ledger.Seq // Reproject; Claim, NoChange, Hold, Adopt: the state was this commit's
 	Fault     *Fault
 	Park      *Park
 	Decision  *Decision
@@ -203,6 +251,9 @@ func Step(r Record, in Input) (Record, Row, error) {
 	if why := refuses(&r, &in, policy); why != "" {
 		return r, Row{}, fmt.Errorf("%w: %s in %s: %s", ErrArrow, in.Event, r.Phase, why)
 	}
+	if in.Event == Bind && r.Phase == Parked && policy.Once && r.Park.Doubtful() {
+		arrow.To, arrow.End = Parked, Open // it may be there: only a person can tell
+	}
 	next := r
 	next.Rev++
 	if arrow.To != r.Phase {
@@ -214,7 +265,7 @@ func Step(r Record, in Input) (Record, Row, error) {
 	apply(&next, &in)
 	row := Row{At: in.At, Event: in.Event, From: r.Phase, To: arrow.To, End: arrow.End, Attempt: next.Attempt, Fault: in.Fault, Decision: in.Decision}
 	switch in.Event {
-	case Bind, Wish, Supersede:
+	case Bind, Wish, Supersede, Recheck, Reproject, Stir:
 		row.FromSeq, row.ToSeq, row.Attempt = r.FromSeq, r.ToSeq, r.Attempt
 	default:
 		row.FromSeq, row.ToSeq = next.FromSeq, next.ToSeq
@@ -242,7 +293,7 @@ func refuses(r *Record, in *Input, policy Policy) string {
 		if in.Seq <= r.WantSeq {
 			return "the commit is not newer"
 		}
-	case Claim, NoChange, Hold, Stay:
+	case Claim, NoChange, Hold, Stay, Adopt:
 		switch {
 		case in.Seq < r.AckedSeq || in.Seq < r.ToSeq:
 			return "the state is older than what was sent"
@@ -250,24 +301,36 @@ func refuses(r *Record, in *Input, policy Policy) string {
 			return "an attempt needs an id"
 		case in.Event == Claim && in.Hash == 0:
 			return "an attempt needs a hash"
+		case in.Event == Claim && policy.Once && r.done():
+			return "it was done, and must not be done twice"
+		case in.Event == Adopt && in.Ref == "":
+			return "an item needs an id"
 		case in.Event == Hold && in.Park == nil:
 			return "a parked edit needs a reason"
 		case in.Event == Stay && !policy.Supersedes:
 			return "the class does not supersede"
 		}
-	case Refuse, Exhaust:
+	case Refuse, Exhaust, GiveUp:
 		if in.Park == nil {
 			return "a parked edit needs a reason"
 		}
 	case Supersede:
-		if !policy.Supersedes {
-			return "the class does not supersede"
+		if !policy.Supersedes || r.Park.Doubtful() {
+			return "the parked edit may be there: only a person can tell"
 		}
 	case Settle:
-		if policy.Doubt != DoubtResend {
-			return "the class must not be sent again"
+		if DoubtOf(r.Verb) != DoubtResend {
+			return "what was called must not be called again"
 		}
-	case DecideRetry, DecideDone, DecideSkip:
+	case Missing:
+		if DoubtOf(r.Verb) == DoubtPark {
+			return "what was called cannot be looked up"
+		}
+	case Reproject:
+		if policy.Once {
+			return "it must not be done twice"
+		}
+	case DecideRetry, DecideDone, DecideSkip, DecideRecreate:
 		if in.Decision == nil {
 			return "a decision needs somebody who decides"
 		}
@@ -275,82 +338,162 @@ func refuses(r *Record, in *Input, policy Policy) string {
 	return ""
 }
 
+// done says that a lane of something that is done once has it behind it.
+func (r *Record) done() bool { return r.AckedHash != 0 || r.Verify == OperatorSaid }
+
 // apply fills the members that the event changes; phase, since and revision are done.
 func apply(n *Record, in *Input) {
+	d := n.More()
+	defer func() { n.keep(d) }()
 	if in.Fault != nil {
 		n.Last = in.Fault
 	}
 	switch in.Event {
 	case Bind:
-		n.BoundSeq, n.AckedHash, n.EchoHash, n.EchoAt, n.Verify = in.Seq, 0, 0, 0, VerifyNone
-		n.WantSeq, n.WantAt = max(n.WantSeq, in.Seq), firstOf(n.WantAt, in.WantAt)
-		n.Attempts, n.FirstAt = 0, 0
-		// What is under way went to the account before: its success says nothing of this one.
-		n.SentHash, n.SentEcho = 0, 0
-		if n.Phase == RetryWait {
-			n.NotBefore = in.At
-		}
+		n.bind(&d, in)
 	case Wish:
 		n.WantSeq, n.WantAt = in.Seq, firstOf(n.WantAt, in.WantAt)
 	case Claim:
-		if in.Hash != n.SentHash || n.FirstAt == 0 {
-			n.Attempts, n.FirstAt = 0, in.At
+		n.claim(&d, in)
+	case Succeed, Recognise, Elapse:
+		n.acknowledge(&d, in)
+	case Advance:
+		d.Steps = append(slices.Clone(d.Steps), StepDone{Name: n.Step, Result: in.Result, Attempt: n.Attempt})
+		n.NotBefore, n.Attempts, n.FirstAt, n.Last = in.At, 0, 0, nil
+	case Accept:
+		d.Task, n.SettleUntil, d.Reads = in.Task, in.Until, 0
+		if in.Ref != "" {
+			n.Ref = in.Ref
 		}
-		n.Epoch++
-		n.Attempts++
-		n.Owner, n.LeaseUntil, n.Attempt, n.SentAt = in.Owner, in.LeaseUntil, in.Attempt, in.At
-		n.FromSeq, n.ToSeq, n.WantSeq = n.AckedSeq+1, in.Seq, max(n.WantSeq, in.Seq)
-		n.WantAt = in.WantAt
-		n.SentHash, n.SentEcho, n.Mapping = in.Hash, in.Echo, in.Mapping
-		n.Fields = n.Fields.With(in.Fields...)
-		n.NotBefore, n.SettleUntil = 0, 0
-	case Succeed, Recognise:
-		n.acknowledge(in)
 	case Postpone:
 		n.NotBefore = in.NotBefore
 		if in.Free && n.Attempts > 0 {
-			n.Attempts--
+			if n.Attempts--; n.Attempts == 0 {
+				n.FirstAt = 0 // nor does its age count
+			}
+		}
+		if in.Restart {
+			d.Steps = nil
 		}
 	case Refuse, Exhaust:
 		n.Park = in.Park
+	case GiveUp:
+		n.Park, n.SettleUntil, d.Seen = in.Park, 0, in.Seen
 	case LoseSight, Find:
-		n.SettleUntil = in.Until
+		n.SettleUntil, d.Reads, d.Seen = in.Until, 0, 0
+	case Again:
+		n.SettleUntil, d.Reads, d.ReadAt, d.Seen = in.Until, d.Reads+1, in.At, in.Seen
 	case Settle:
-		n.NotBefore, n.SettleUntil = in.NotBefore, 0
+		// What was sent may be there instead of what was acknowledged.
+		n.NotBefore, n.SettleUntil, n.AckedHash = in.NotBefore, 0, 0
+	case Missing:
+		n.NotBefore, n.SettleUntil, d.ReadAt, d.Seen, d.Baseline = in.NotBefore, 0, in.At, in.Seen, nil
+	case Recheck:
+		n.Ref, d.Unsure = in.Ref, false
+		if in.Ref == "" {
+			n.AckedHash, n.EchoHash, n.EchoAt, n.Verify, n.Fields = 0, 0, 0, VerifyNone, Names{}
+		}
+	case Adopt:
+		n.FromSeq, n.ToSeq, n.WantSeq = n.AckedSeq+1, in.Seq, max(n.WantSeq, in.Seq)
+		n.SentHash, n.SentEcho, n.Mapping, n.Sending, n.Verb, d.Unsure = in.Hash, in.Echo, in.Mapping, NamesOf(in.Fields...), VerbCreate, false
+		in.Verify = ReadBack
+		n.acknowledge(&d, in)
+	case Stir:
+		d.Stirred = true
+	case Reproject:
+		d.Plan, d.Pin, d.Pinned, d.Learn = in.Plan, in.Pin, n.WantSeq, true
+		n.AckedHash, n.EchoHash, n.EchoAt, d.Unsure = 0, 0, 0, n.Ref != ""
+		n.NotBefore, n.Attempts, n.FirstAt, d.Steps = in.At, 0, 0, nil
 	case NoChange:
 		n.FromSeq, n.ToSeq = n.AckedSeq+1, in.Seq
 		n.AckedSeq, n.AckedAt, n.WantSeq, n.WantAt = in.Seq, in.At, max(n.WantSeq, in.Seq), in.WantAt
-		n.Attempts, n.FirstAt, n.NotBefore, n.Last = 0, 0, 0, nil
+		n.Attempts, n.FirstAt, n.NotBefore, n.Last, d.Steps, d.Learn = 0, 0, 0, nil, nil, false
 	case Hold:
 		n.FromSeq, n.ToSeq, n.WantSeq, n.WantAt = n.AckedSeq+1, in.Seq, max(n.WantSeq, in.Seq), in.WantAt
 		// What is parked was never sent: another body is not "the parked one".
 		n.Park, n.SentHash, n.NotBefore = in.Park, 0, 0
 	case Stay:
 		n.ToSeq, n.WantSeq, n.WantAt = in.Seq, max(n.WantSeq, in.Seq), in.WantAt
-	case Supersede:
-		n.NotBefore, n.Attempts, n.FirstAt = in.At, 0, 0
-	case DecideRetry:
-		n.NotBefore, n.Attempts, n.FirstAt = in.At, 0, 0
+	case Supersede, DecideRetry:
+		n.NotBefore, n.Attempts, n.FirstAt, d.Steps = in.At, 0, 0, nil
+	case DecideRecreate:
+		n.NotBefore, n.Attempts, n.FirstAt, n.Ref, d.Unsure, n.Fields = in.At, 0, 0, "", false, Names{}
+		n.AckedHash, n.EchoHash, n.EchoAt = 0, 0, 0
 	case DecideDone:
 		in.Verify = OperatorSaid
-		n.acknowledge(in)
+		n.acknowledge(&d, in)
 	case DecideSkip:
 		n.AckedSeq, n.AckedAt, n.WantAt = n.ToSeq, in.At, 0
 		// What the provider has is not known: the next edit is sent whatever it is.
-		n.AckedHash, n.Verify, n.Attempts, n.FirstAt = 0, VerifyNone, 0, 0
+		n.AckedHash, n.Verify, n.Attempts, n.FirstAt, d.Steps = 0, VerifyNone, 0, 0, nil
+		if policy, _ := PolicyOf(n.Class); policy.Once {
+			n.Verify = OperatorSaid
+		}
+	}
+	switch in.Event {
+	case Claim, NoChange, Hold, Adopt:
+		d.Pin = in.Pin // a newer commit ends it
+	}
+	switch in.Event {
+	case Claim, NoChange, Hold, Stay, Adopt:
+		d.Stirred = false // the body was built after it
 	}
 }
 
+// bind makes the lane one of the connection as it is now. What was acknowledged may have
+// been another account's; only what is done once stays done.
+func (n *Record) bind(d *Detail, in *Input) {
+	n.BoundSeq, n.WantSeq, n.WantAt = in.Seq, max(n.WantSeq, in.Seq), firstOf(n.WantAt, in.WantAt)
+	n.Attempts, n.FirstAt, d.Steps, d.Pin = 0, 0, nil, 0
+	if n.Phase == RetryWait {
+		n.NotBefore = in.At
+	}
+	if policy, _ := PolicyOf(n.Class); policy.Once {
+		return
+	}
+	n.AckedHash, n.EchoHash, n.EchoAt, n.Verify = 0, 0, 0, VerifyNone
+	// What is under way went to the account before: its success says nothing of this one.
+	n.SentHash = 0
+	if n.Verb != VerbCreate || n.Phase != InFlight && n.Phase != Uncertain {
+		n.SentEcho = 0 // the account may be the same: an item that was made there is still looked for
+	}
+	_, item := SplitEntity(n.Entity)
+	d.Unsure = item != "" && (n.Ref != "" || n.Phase == InFlight || n.Phase == Uncertain || n.Phase == Taken)
+}
+
+func (n *Record) claim(d *Detail, in *Input) {
+	if in.Hash != n.SentHash || in.Verb != n.Verb {
+		n.Attempts, n.FirstAt, d.Steps = 0, 0, nil
+	}
+	if n.FirstAt == 0 {
+		n.Attempts, n.FirstAt = 0, in.At
+	}
+	n.Epoch++
+	n.Attempts++
+	n.Owner, n.LeaseUntil, n.Attempt, n.SentAt = in.Owner, in.LeaseUntil, in.Attempt, in.At
+	n.FromSeq, n.ToSeq, n.WantSeq = n.AckedSeq+1, in.Seq, max(n.WantSeq, in.Seq)
+	n.WantAt = in.WantAt
+	n.SentHash, n.SentEcho, n.Mapping = in.Hash, in.Echo, in.Mapping
+	n.Verb, n.Step, d.Baseline = in.Verb, in.Step, in.Baseline
+	n.Fields, n.Sending = n.Fields.With(in.Fields...), NamesOf(in.Fields...)
+	n.NotBefore, n.SettleUntil, d.Reads, d.ReadAt, d.Seen, d.Task = 0, 0, 0, 0, 0, ""
+}
+
 // acknowledge says that the provider has what was last sent.
-func (r *Record) acknowledge(in *Input) {
+func (r *Record) acknowledge(d *Detail, in *Input) {
 	r.AckedHash, r.AckedSeq, r.AckedAt, r.Verify = r.SentHash, r.ToSeq, in.At, in.Verify
 	r.Attempts, r.FirstAt, r.NotBefore, r.SettleUntil, r.Last = 0, 0, 0, 0, nil
+	d.Steps, r.Step, d.Baseline, d.Task, d.Seen, d.Learn = nil, "", nil, "", in.Seen, false
 	r.WantAt = 0
 	if r.WantSeq > r.AckedSeq {
 		r.WantAt = in.WantAt
 	}
 	if in.Ref != "" {
 		r.Ref = in.Ref
+	}
+	r.Fields = r.Sending
+	if r.Verb == VerbDelete && r.SentHash != 0 {
+		r.Ref, r.Fields = "", Names{}
 	}
 	if in.Echo != 0 {
 		r.EchoHash, r.EchoAt = in.Echo, in.At
@@ -366,10 +509,11 @@ func firstOf(a, b Stamp) Stamp {
 }
 
 // Spent says whether the budget of the present body is used up: then no call is made.
-// limit overrides the class's number of attempts when it is positive.
+// limit overrides the class's number of attempts when it is positive; what is not harmless
+// to repeat never gets more than its class allows.
 func (r *Record) Spent(now time.Time, limit int) bool {
 	p, ok := PolicyOf(r.Class)
-	if limit <= 0 {
+	if limit <= 0 || limit > p.Attempts && (r.Class == ClassC || r.Class == ClassD) {
 		limit = p.Attempts
 	}
 	return !ok || r.Attempts >= limit || (r.FirstAt != 0 && now.Sub(r.FirstAt.Time()) >= p.Age)

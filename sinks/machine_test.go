@@ -21,7 +21,7 @@ func record(p sinks.Phase) sinks.Record {
 	switch p {
 	case sinks.RetryWait:
 		r.NotBefore = t0
-	case sinks.Uncertain:
+	case sinks.Uncertain, sinks.Taken:
 		r.SettleUntil = t0
 	case sinks.Parked:
 		r.Park = &sinks.Park{ID: sinks.NewID(t0.Time()), Code: sinks.ParkRefused, Reason: "because"}
@@ -37,6 +37,8 @@ func input(e sinks.Event) sinks.Input {
 	switch e {
 	case sinks.Claim:
 		in.Echo = 22
+	case sinks.Adopt, sinks.Recheck:
+		in.Ref = "ref"
 	case sinks.Recognise:
 		in.Verify, in.Echo = sinks.ReadBack, 12
 	}
@@ -47,7 +49,15 @@ func input(e sinks.Event) sinks.Input {
 // event; "" is refused.
 func want() map[sinks.Phase]map[sinks.Event]string {
 	all := func(to string) map[sinks.Event]string { return map[sinks.Event]string{sinks.Bind: to, sinks.Wish: to} }
-	idle, flying, waiting, uncertain, parked := all("IDLE"), all("INFLIGHT"), all("RETRY_WAIT"), all("UNCERTAIN"), all("PARKED")
+	idle, flying, waiting, uncertain, taken, parked := all("IDLE"), all("INFLIGHT"), all("RETRY_WAIT"), all("UNCERTAIN"), all("ACCEPTED"), all("PARKED")
+	flying[sinks.Advance], flying[sinks.Accept] = "RETRY_WAIT", "ACCEPTED"
+	uncertain[sinks.Again], uncertain[sinks.Missing], uncertain[sinks.GiveUp] = "UNCERTAIN", "RETRY_WAIT", "PARKED"
+	taken[sinks.Recognise], taken[sinks.Again], taken[sinks.Elapse] = "IDLE", "ACCEPTED", "IDLE"
+	idle[sinks.Adopt], waiting[sinks.Adopt] = "IDLE", "IDLE"
+	idle[sinks.Recheck], waiting[sinks.Recheck] = "IDLE", "RETRY_WAIT"
+	idle[sinks.Reproject], waiting[sinks.Reproject], parked[sinks.Reproject] = "RETRY_WAIT", "RETRY_WAIT", "RETRY_WAIT"
+	parked[sinks.DecideRecreate] = "RETRY_WAIT"
+	idle[sinks.Stir], flying[sinks.Stir], uncertain[sinks.Stir], taken[sinks.Stir], parked[sinks.Stir] = "IDLE", "INFLIGHT", "UNCERTAIN", "ACCEPTED", "PARKED"
 	idle[sinks.Claim], waiting[sinks.Claim] = "INFLIGHT", "INFLIGHT"
 	idle[sinks.NoChange], waiting[sinks.NoChange], parked[sinks.NoChange] = "IDLE", "IDLE", "IDLE"
 	idle[sinks.Hold], waiting[sinks.Hold], parked[sinks.Hold] = "PARKED", "PARKED", "PARKED"
@@ -57,7 +67,7 @@ func want() map[sinks.Phase]map[sinks.Event]string {
 	waiting[sinks.Exhaust] = "PARKED"
 	parked[sinks.Bind], parked[sinks.Stay], parked[sinks.Supersede] = "RETRY_WAIT", "PARKED", "RETRY_WAIT"
 	parked[sinks.DecideRetry], parked[sinks.DecideDone], parked[sinks.DecideSkip] = "RETRY_WAIT", "IDLE", "IDLE"
-	return map[sinks.Phase]map[sinks.Event]string{sinks.Idle: idle, sinks.InFlight: flying, sinks.RetryWait: waiting, sinks.Uncertain: uncertain, sinks.Parked: parked}
+	return map[sinks.Phase]map[sinks.Event]string{sinks.Idle: idle, sinks.InFlight: flying, sinks.RetryWait: waiting, sinks.Uncertain: uncertain, sinks.Taken: taken, sinks.Parked: parked}
 }
 
 func TestMachineArrows(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,10 +25,12 @@ type Ledger interface {
 
 // Options are what a Manager works with.
 type Options struct {
-	Ledger    Ledger
-	States    States
-	Vault     Vault
-	Blocks    stream.Blocks     // the lanes' own stream; trimmed when it is a stream.Trimmer
+	Ledger Ledger
+	States States
+	Vault  Vault
+	Blocks stream.Blocks // the lanes' own stream; trimmed when it is a stream.Trimmer
+	// Files opens a file of a profile by its reference; nil when there are none.
+	Files     func(ctx context.Context, p ledger.ProfileID, reference string) (File, error)
 	Providers []Provider        // the sinks that run
 	Config    map[string]Config // by provider; none is the zero Config
 	Log       *slog.Logger      // nil discards
@@ -42,11 +45,14 @@ type Options struct {
 	// Grace is how long a stop waits for calls under way; default 10 s. What is not
 	// answered by then is in doubt.
 	Grace time.Duration
+	// BeforeTrim is called before the lanes' stream is trimmed, with the position of the
+	// last block that goes; an error keeps the blocks until the next compaction. nil: none.
+	BeforeTrim func(ctx context.Context, pos uint64) error
 	// Random gives numbers in [0, 1) for jitter; default math/rand/v2.
 	Random func() float64
-	// Probe is called at the named points of a delivery, for fault tests; nil in
-	// production.
-	Probe func(Point)
+	// Probe is called at the named points of a delivery with its lane, for fault tests; nil
+	// in production. BeforeCursor is about no lane.
+	Probe func(Point, Key)
 }
 
 // Point is a place in a delivery at which a process may die.
@@ -59,6 +65,7 @@ const (
 	BeforeCall   Point = "before-call"
 	AfterReply   Point = "after-reply"
 	AfterResult  Point = "after-result"
+	AfterList    Point = "after-list"
 	InResolve    Point = "in-resolve"
 	AfterRead    Point = "after-read"
 	BeforeCursor Point = "before-cursor"
@@ -93,8 +100,14 @@ type Manager struct {
 	position  ledger.Seq  // commits taken in
 	posHash   ledger.Hash // of the last one
 	dirty     map[*lane]struct{}
-	written   int // records since the last compaction
+	reading   map[*account]struct{} // those with listings
+	counted   map[*account]*bucket  // those whose calls of the day are to be recorded
+	plans     []*Plan               // the newest ones, the oldest first
+	applying  map[ID]*application   // by plan; those that were not done when the run began, and since
+	written   int                   // records since the last compaction
 	storedPos uint64
+	moving    int // lanes that are not at rest
+	swept     time.Time
 	waiters   int
 	changed   chan struct{} // closed and replaced when something moved and somebody waits
 	fatal     error
@@ -116,6 +129,8 @@ type sink struct {
 	busy     int
 	counts   counters
 	last     *Fault
+	good     time.Time // of the last call that succeeded
+	drifted  int       // entities that the last plan found different
 }
 
 type counters struct {
@@ -125,6 +140,9 @@ type counters struct {
 	uncertain uint64
 	parked    uint64
 	unknown   uint64
+	orphans   uint64            // results of steps that were of no use
+	resolved  map[string]uint64 // doubts, by what settled them
+	renewals  map[string]uint64 // of credentials, by verdict
 }
 
 // New checks the options and makes a Manager. It does no I/O: call Run.
@@ -142,13 +160,17 @@ func New(opt Options) (*Manager, error) {
 		opt.Random = rand.Float64
 	}
 	if opt.Probe == nil {
-		opt.Probe = func(Point) {}
+		opt.Probe = func(Point, Key) {}
+	}
+	if opt.Files == nil {
+		opt.Files = func(context.Context, ledger.ProfileID, string) (File, error) { return File{}, ledger.ErrNotFound }
 	}
 	if opt.Valid == nil {
 		opt.Valid = func() bool { return true }
 	}
 	m := &Manager{opt: opt, log: opt.Log, run: NewID(time.Now()), sinks: map[string]*sink{}, ready: make(chan struct{}), done: make(chan struct{}),
-		table: newTable(), dirty: map[*lane]struct{}{}, changed: make(chan struct{})}
+		table: newTable(), dirty: map[*lane]struct{}{},
+		reading: map[*account]struct{}{}, counted: map[*account]*bucket{}, applying: map[ID]*application{}, changed: make(chan struct{})}
 	for _, p := range opt.Providers {
 		if m.sinks[p.Name()] != nil {
 			return nil, fmt.Errorf("sinks: %s is there twice", p.Name())
@@ -176,21 +198,31 @@ func newSink(p Provider, cfg Config) (*sink, error) {
 		cfg.Workers = 32
 	}
 	s := &sink{provider: p, entities: p.Entities(), cfg: cfg, rate: p.Rate(), settle: cfg.Settle, buckets: map[[32]byte]*bucket{}, queue: queue{wake: make(chan struct{}, 1)},
-		breaker: &breaker{}, work: make(chan *lane), counts: counters{calls: map[string]uint64{}}}
+		breaker: &breaker{}, work: make(chan *lane), counts: counters{calls: map[string]uint64{}, resolved: map[string]uint64{}, renewals: map[string]uint64{}}}
 	if s.settle <= 0 {
 		s.settle = max(2*cfg.Timeout, 30*time.Second)
 	}
 	switch {
 	case cfg.RequestsPerMinute < 0:
-		s.rate = Rate{}
+		s.rate.PerMinute, s.rate.Burst = 0, 0
 	case cfg.RequestsPerMinute > 0:
-		s.rate = Rate{PerMinute: cfg.RequestsPerMinute, Burst: max(min(s.rate.Burst, cfg.RequestsPerMinute), cfg.RequestsPerMinute/60)}
+		s.rate.PerMinute, s.rate.Burst = cfg.RequestsPerMinute, max(min(s.rate.Burst, cfg.RequestsPerMinute), cfg.RequestsPerMinute/60)
 	}
-	if len(s.entities) == 0 {
-		return nil, fmt.Errorf("sinks: %s has no lanes", p.Name())
+	switch {
+	case cfg.RequestsPerDay < 0:
+		s.rate.PerDay = 0
+	case cfg.RequestsPerDay > 0:
+		s.rate.PerDay = cfg.RequestsPerDay
+	}
+	if len(s.entities) == 0 || s.entities[0].Items != "" {
+		return nil, fmt.Errorf("sinks: %s has no root lane", p.Name())
 	}
 	for _, e := range s.entities {
-		if _, ok := PolicyOf(e.Class); !ok || !ledger.IsPlain(e.Name) || len(e.Name) > 64 {
+		_, ok := PolicyOf(e.Class)
+		if ok && e.Items != "" {
+			ok = e.Items == ClassC || e.Items == ClassD
+		}
+		if !ok || !ledger.IsPlain(e.Name) || len(e.Name) > 40 || strings.Contains(e.Name, "/") {
 			return nil, fmt.Errorf("sinks: %s: the lane %q of class %q cannot be run", p.Name(), e.Name, e.Class)
 		}
 	}
@@ -232,6 +264,7 @@ func (m *Manager) Run(ctx context.Context) (err error) {
 	var takers, workers sync.WaitGroup
 	takers.Go(func() { m.follow(run) })
 	takers.Go(func() { m.flushing(run) })
+	takers.Go(func() { m.pursue(run) })
 	for _, s := range m.sinks {
 		takers.Go(func() { m.dispatch(run, s) })
 		for range s.cfg.Workers {

@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -107,7 +108,8 @@ func (m *Manager) ResumeAccount(ctx context.Context, name string, profile ledger
 	return m.stored(ctx, t)
 }
 
-// Parked lists the edits of a sink that wait for a person, the oldest first.
+// Parked lists the edits of a sink that wait for a person, and those whose outcome is not
+// known yet, the oldest first.
 func (m *Manager) Parked(ctx context.Context, name string) ([]ParkedEdit, error) {
 	if _, err := m.sinkOf(name); err != nil {
 		return nil, err
@@ -118,72 +120,139 @@ func (m *Manager) Parked(ctx context.Context, name string) ([]ParkedEdit, error)
 	out := []ParkedEdit{}
 	m.mu.Lock()
 	m.eachLane(name, func(l *lane) {
-		if l.rec.Phase == Parked {
+		if l.rec.Phase == Parked || l.rec.Phase == Uncertain {
 			out = append(out, parkedEdit(&l.rec))
 		}
 	})
 	m.mu.Unlock()
 	slices.SortFunc(out, func(a, b ParkedEdit) int {
-		if a.Since != b.Since {
-			return int(a.Since - b.Since)
-		}
-		return strings.Compare(a.ID.String(), b.ID.String())
+		return cmp.Or(cmp.Compare(a.Since, b.Since), strings.Compare(a.ID.String(), b.ID.String()), slices.Compare(a.Profile[:], b.Profile[:]),
+			strings.Compare(a.Entity, b.Entity))
 	})
 	return out, nil
 }
 
 func parkedEdit(r *Record) ParkedEdit {
 	policy, _ := PolicyOf(r.Class)
-	return ParkedEdit{ID: r.Park.ID, Profile: r.Profile, Entity: r.Entity, Class: r.Class, Code: r.Park.Code, Reason: r.Park.Reason, Since: r.Park.Since,
-		Seq: r.ToSeq, SentAt: r.SentAt, Attempts: r.Attempts, Evidence: r.Last, Choices: slices.Clone(policy.Choices)}
+	more := r.More()
+	e := ParkedEdit{Phase: r.Phase, Profile: r.Profile, Entity: r.Entity, Class: r.Class, Verb: r.Verb, Since: r.Since, Seq: r.ToSeq, SentAt: r.SentAt,
+		Fingerprint: r.SentHash, Attempts: r.Attempts, Evidence: r.Last, NextAt: r.SettleUntil, Choices: []Action{}, Code: ParkUncertain,
+		Reason: "the outcome is not known yet: it is looked up when the request can no longer land"}
+	if more.ReadAt != 0 {
+		e.LastRead = &ReadRow{At: more.ReadAt, Times: more.Reads, Matches: more.Seen}
+	}
+	if r.Phase == Parked {
+		e.ID, e.Code, e.Reason, e.Since, e.NextAt, e.Choices = r.Park.ID, r.Park.Code, r.Park.Reason, r.Park.Since, 0, slices.Clone(policy.Choices)
+	}
+	return e
 }
 
-// Decide does what a person decided about a parked edit. The decision is durable on nil,
-// with the actor ("admin", "key:<id>") and the reason, which is sealed. Errors:
-// ledger.ErrNotFound when nothing is parked under that id (any more),
-// ledger.ErrNotAllowed for an action that the class does not have.
-func (m *Manager) Decide(ctx context.Context, name string, id ID, action Action, reason, actor string) error {
+// ParkedEdit finds a parked edit by its id. Errors: ledger.ErrNotFound when nothing is
+// parked under that id (any more), and those of Parked.
+func (m *Manager) ParkedEdit(ctx context.Context, name string, id ID) (ParkedEdit, error) {
 	if _, err := m.sinkOf(name); err != nil {
-		return err
+		return ParkedEdit{}, err
 	}
 	if err := m.await(ctx); err != nil {
-		return err
+		return ParkedEdit{}, err
 	}
 	m.mu.Lock()
-	var found *lane
+	defer m.mu.Unlock()
+	if l := m.parkedLane(name, id); l != nil {
+		return parkedEdit(&l.rec), nil
+	}
+	return ParkedEdit{}, fmt.Errorf("parked edit %s: %w", id, ledger.ErrNotFound)
+}
+
+// parkedLane finds a lane by its parked edit. The mutex is held.
+func (m *Manager) parkedLane(name string, id ID) (found *lane) {
 	m.eachLane(name, func(l *lane) {
 		if l.rec.Phase == Parked && l.rec.Park.ID == id {
 			found = l
 		}
 	})
-	if found == nil {
-		m.mu.Unlock()
-		return fmt.Errorf("parked edit %s: %w", id, ledger.ErrNotFound)
-	}
-	rec := found.rec
-	m.mu.Unlock()
-	event, err := eventOf(rec.Class, action)
-	if err != nil {
+	return found
+}
+
+// CaughtUp waits until the sinks have taken in the commit, and what that moved is stored.
+// What a person decided about a parked edit (a decided event) is done then.
+func (m *Manager) CaughtUp(ctx context.Context, seq ledger.Seq) error {
+	if err := m.await(ctx); err != nil {
 		return err
 	}
-	now := time.Now()
-	decision := &Decision{Actor: actor, ID: NewID(now)}
-	if reason != "" {
-		if decision.Reason, err = m.opt.Vault.Seal(rec.Profile, ledger.CommitID(decision.ID), ledger.ReasonIndex, []byte(reason)); err != nil {
-			return err
-		}
-	}
+	return m.until(ctx, func() bool { return m.position >= seq })
+}
+
+// until blocks until something is so. The condition is asked with the mutex held.
+func (m *Manager) until(ctx context.Context, is func() bool) error {
 	m.mu.Lock()
-	t, err := m.step(found, rec.Rev, Input{Event: event, At: StampOf(now), Decision: decision})
-	if err == nil {
-		found.fails, found.hold, found.early = 0, time.Time{}, false
-		m.reschedule(found)
+	m.waiters++
+	defer func() {
+		m.mu.Lock()
+		m.waiters--
+		m.mu.Unlock()
+	}()
+	for {
+		ok, changed, fatal := is(), m.changed, m.fatal
+		m.mu.Unlock()
+		if ok {
+			return nil
+		}
+		if fatal != nil {
+			return fatal
+		}
+		select {
+		case <-changed:
+		case <-m.done:
+			return fmt.Errorf("sinks: stopped: %w", ledger.ErrUnavailable)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		m.mu.Lock()
 	}
-	m.mu.Unlock()
-	if err != nil {
-		return err
+}
+
+// decision is the value of a decided event.
+type decision struct {
+	Action Action `json:"action"`
+	Park   ID     `json:"park"`
+}
+
+// decided does what a person decided about a parked edit. What is not parked any more, or
+// may not be decided like that, is left as it is: the ledger shows who asked for what.
+// The mutex is held.
+func (m *Manager) decided(k AccountKey, d decision, actor string, seq ledger.Seq) (*stream.Ticket, error) {
+	a := m.table.account(k)
+	if a == nil {
+		return nil, nil
 	}
-	return m.stored(ctx, t)
+	for _, l := range a.lanes {
+		if l.rec.Phase != Parked || l.rec.Park.ID != d.Park {
+			continue
+		}
+		event, err := eventOf(l.rec.Class, d.Action)
+		if err != nil {
+			m.log.Warn("sinks: a decision that the lane does not have", "sink", k.Sink, "profile", k.Profile, "action", d.Action)
+			return nil, nil
+		}
+		capability, _ := SplitEntity(l.rec.Entity)
+		if l.rec.Park.Code == ParkCapability && event == DecideRetry && slices.Contains(a.rec.Off, capability) {
+			rec := a.rec
+			rec.Off = slices.DeleteFunc(slices.Clone(rec.Off), func(s string) bool { return s == capability })
+			if _, err := m.putAccount(a, rec); err != nil {
+				return nil, err
+			}
+		}
+		t, err := m.step(l, l.rec.Rev, Input{Event: event, At: StampOf(time.Now()), Decision: &Decision{Actor: actor, Seq: seq}})
+		if err != nil {
+			return nil, err
+		}
+		l.fails, l.hold, l.early = 0, time.Time{}, false
+		m.reschedule(l)
+		m.awaken(l)
+		return t, nil
+	}
+	return nil, nil
 }
 
 func eventOf(c Class, a Action) (Event, error) {
@@ -196,6 +265,8 @@ func eventOf(c Class, a Action) (Event, error) {
 		return DecideRetry, nil
 	case MarkDone:
 		return DecideDone, nil
+	case Recreate:
+		return DecideRecreate, nil
 	default:
 		return DecideSkip, nil
 	}
@@ -232,36 +303,20 @@ func (m *Manager) Wait(ctx context.Context, profile *ledger.ProfileID) (Rest, er
 	if err != nil {
 		return Rest{}, err
 	}
-	m.mu.Lock()
-	m.waiters++
-	defer func() {
-		m.mu.Lock()
-		m.waiters--
-		m.mu.Unlock()
-	}()
-	for {
-		rest, ok := m.atRest(head.Seq, profile)
-		changed, fatal := m.changed, m.fatal
-		m.mu.Unlock()
-		if ok {
-			return rest, nil
-		}
-		if fatal != nil {
-			return rest, fatal
-		}
-		select {
-		case <-changed:
-		case <-m.done:
-			return rest, fmt.Errorf("sinks: stopped: %w", ledger.ErrUnavailable)
-		case <-ctx.Done():
-			return rest, ctx.Err()
-		}
-		m.mu.Lock()
-	}
+	var rest Rest
+	err = m.until(ctx, func() (ok bool) {
+		rest, ok = m.atRest(head.Seq, profile)
+		return ok
+	})
+	return rest, err
 }
 
+// atRest says whether everything up to head is taken in and at rest. The mutex is held.
 func (m *Manager) atRest(head ledger.Seq, profile *ledger.ProfileID) (rest Rest, ok bool) {
-	ok = m.position >= head
+	if m.position < head || profile == nil && m.moving > 0 {
+		return rest, false
+	}
+	ok = true
 	look := func(list []*account) {
 		for _, a := range list {
 			if m.sinks[a.rec.Sink] == nil {

@@ -140,8 +140,9 @@ func TestParkedEdits(t *testing.T) {
 		if len(list) != 1 || strings.Join(words(list[0].Choices), " ") != "retry mark_done skip" {
 			t.Fatalf("%+v", list)
 		}
-		if err := p.m.Decide(context.Background(), sinktest.BoxName, list[0].ID, sinks.Recreate, "", "admin"); !errors.Is(err, ledger.ErrNotAllowed) {
-			t.Errorf("recreate for a full-value set: %v", err)
+		p.decide(list[0].ID, sinks.Recreate) // a full-value set has nothing to make anew
+		if again := p.parked(); len(again) != 1 || again[0].ID != list[0].ID {
+			t.Errorf("%+v", again)
 		}
 		p.decide(list[0].ID, sinks.Retry) // refused again
 		p.rest(time.Minute)
@@ -170,11 +171,11 @@ func TestParkedEdits(t *testing.T) {
 		b.w.Set(id, "sector", `"x"`)
 		p.rest(time.Minute)
 		b.same(id, "key-0")
-		if err := p.m.Decide(context.Background(), sinktest.BoxName, list[0].ID, sinks.Retry, "", "admin"); !errors.Is(err, ledger.ErrNotFound) {
-			t.Errorf("a decision about nothing: %v", err)
+		if _, err := p.m.ParkedEdit(context.Background(), sinktest.BoxName, list[0].ID); !errors.Is(err, ledger.ErrNotFound) {
+			t.Errorf("an edit that is not parked any more: %v", err)
 		}
 		p.halt()
-		b.check(canary) // also the person's reason is sealed
+		b.check(canary)
 	})
 }
 

@@ -3,6 +3,7 @@ package sinks
 import (
 	"container/heap"
 	"context"
+	"slices"
 	"time"
 )
 
@@ -68,12 +69,24 @@ func (m *Manager) reschedule(l *lane) {
 	if s == nil {
 		return
 	}
+	m.tally(l)
 	due, ok := m.due(s, l)
 	if !ok {
 		s.queue.remove(l)
 		return
 	}
 	s.queue.put(l, due)
+}
+
+// tally keeps count of the lanes that are not at rest. The mutex is held.
+func (m *Manager) tally(l *lane) {
+	if moving := !l.gone && !l.resting(); moving != l.moving {
+		if l.moving = moving; moving {
+			m.moving++
+		} else {
+			m.moving--
+		}
+	}
 }
 
 func (m *Manager) rescheduleSink(name string) {
@@ -101,7 +114,7 @@ func (m *Manager) due(s *sink, l *lane) (due time.Time, ok bool) {
 		if !l.early {
 			due = l.rec.NotBefore.Time()
 		}
-	case Uncertain:
+	case Uncertain, Taken:
 		due = l.rec.SettleUntil.Time()
 	default:
 		return due, false
@@ -158,7 +171,11 @@ func (m *Manager) next(s *sink, now time.Time) (*lane, time.Duration) {
 // mutex is held, and the lane is busy.
 func (m *Manager) waitFor(b *bucket, l *lane, wait time.Duration) {
 	l.hold = time.Now().Add(time.Hour)
-	b.waiting = append(b.waiting, l)
+	if s := m.sinks[l.rec.Sink]; l.rec.Entity == s.entities[0].Name {
+		b.waiting = slices.Insert(b.waiting, 0, l) // what is said of the person comes before the lists
+	} else {
+		b.waiting = append(b.waiting, l)
+	}
 	if b.timer == nil && !m.stopping {
 		b.timer = time.AfterFunc(wait, func() { m.serve(b) })
 	}

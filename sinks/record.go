@@ -23,12 +23,13 @@ const (
 	InFlight               // a call may be under way: its outcome is not known
 	RetryWait              // waits for NotBefore, then tries again
 	Uncertain              // waits for SettleUntil, then the doubt is resolved
+	Taken                  // the provider has taken it and is not done: waits for SettleUntil
 	Parked                 // waits for a person, or a newer edit
 	phases
 )
 
 // Phases lists all phases in the order of the machine.
-func Phases() []Phase { return []Phase{Idle, InFlight, RetryWait, Uncertain, Parked} }
+func Phases() []Phase { return []Phase{Idle, InFlight, RetryWait, Uncertain, Taken, Parked} }
 
 func (p Phase) String() string {
 	switch p {
@@ -40,6 +41,8 @@ func (p Phase) String() string {
 		return "RETRY_WAIT"
 	case Uncertain:
 		return "UNCERTAIN"
+	case Taken:
+		return "ACCEPTED"
 	case Parked:
 		return "PARKED"
 	}
@@ -200,6 +203,7 @@ const (
 	ProviderSaid               // its answer said so
 	ReadBack                   // it was read
 	OperatorSaid               // a person said so
+	AcceptedOnly               // it was taken; whether it was done nobody can tell
 	verifies
 )
 
@@ -213,6 +217,8 @@ func (v Verify) String() string {
 		return "read_back"
 	case OperatorSaid:
 		return "operator_said"
+	case AcceptedOnly:
+		return "accepted_unverified"
 	}
 	return fmt.Sprintf("Verify(%d)", uint8(v))
 }
@@ -269,7 +275,10 @@ type Record struct {
 	SentAt   Stamp  `json:"sent_at,omitzero"`   // when the last attempt was claimed
 	SentHash Digest `json:"sent_hash,omitzero"` // of the last attempt's body
 	SentEcho Digest `json:"sent_echo,omitzero"` // of what a read should give if that body is there
-	Fields   Names  `json:"fields,omitzero"`    // names ever sent, so that a cleared one is cleared there too
+	Fields   Names  `json:"fields,omitzero"`    // names that may be there because of us, so that a cleared one is cleared there too
+	Sending  Names  `json:"sending,omitzero"`   // names in the last attempt's body
+	Verb     Verb   `json:"verb,omitzero"`      // of the last attempt
+	Step     string `json:"step,omitempty"`     // of the last attempt
 	Ref      string `json:"provider_ref,omitempty"`
 
 	AckedHash Digest     `json:"acked_hash,omitzero"`
@@ -284,6 +293,56 @@ type Record struct {
 
 	Last *Fault `json:"last,omitempty"`
 	Park *Park  `json:"park,omitempty"` // in phase Parked, and only there
+
+	*Detail // nil when all of it is zero, as it is for a lane at rest: see More
+}
+
+// Detail is what only lanes have that something is going on with.
+type Detail struct {
+	Steps    []StepDone `json:"steps,omitempty"`    // what is done of the present body
+	Baseline *Names     `json:"baseline,omitempty"` // before a create: the ids that were there; nil when they could not be read
+	Task     string     `json:"task,omitempty"`     // phase Taken: the provider's name for it
+	Unsure   bool       `json:"unsure,omitempty"`   // the connection was set since Ref was given: is it there?
+
+	// What the last resolution of a doubt saw.
+	Reads  int   `json:"resolve_reads,omitempty"`
+	ReadAt Stamp `json:"resolve_read_at,omitzero"`
+	Seen   int   `json:"resolve_seen,omitempty"` // items that could be the one
+
+	// Plan is the recovery plan that the lane was last part of. Pin is the commit whose
+	// state it wants, instead of the newest one, until a commit after Pinned concerns it.
+	Plan   ID         `json:"plan,omitzero"`
+	Pin    ledger.Seq `json:"pin,omitempty"`
+	Pinned ledger.Seq `json:"pinned,omitempty"`
+	Learn  bool       `json:"learn,omitempty"` // read back after the next write
+	// Stirred: which items of the section are there has changed since its body was built.
+	Stirred bool `json:"stirred,omitempty"`
+}
+
+// More is the record's detail, zero when it has none.
+func (r *Record) More() Detail {
+	if r.Detail == nil {
+		return Detail{}
+	}
+	return *r.Detail
+}
+
+// keep makes d the record's detail.
+func (r *Record) keep(d Detail) {
+	r.Detail = nil
+	if d.Steps != nil || d.Baseline != nil || d.Task != "" || d.Unsure || d.Reads != 0 || d.ReadAt != 0 || d.Seen != 0 || !d.Plan.IsZero() || d.Pin != 0 ||
+		d.Pinned != 0 || d.Learn || d.Stirred {
+		r.Detail = &d
+	}
+}
+
+// StepDone is one request of several that was made.
+type StepDone struct {
+	Name string `json:"k"`
+	// Result is what it came to, sealed under the profile's key: commit Attempt, index
+	// ledger.ReasonIndex.
+	Result  []byte `json:"out,omitempty"`
+	Attempt ID     `json:"attempt_id"`
 }
 
 // Park is why a lane waits for a person.
@@ -296,10 +355,19 @@ type Park struct {
 
 // Codes of a Park.
 const (
-	ParkRefused    = "refused"    // the provider refused the edit for good
-	ParkUnsendable = "unsendable" // the provider cannot hold it: it was not sent
-	ParkExhausted  = "exhausted"  // the budget of attempts is spent
+	ParkRefused    = "refused"        // the provider refused the edit for good
+	ParkUnsendable = "unsendable"     // the provider cannot hold it: it was not sent
+	ParkExhausted  = "exhausted"      // the budget of attempts is spent
+	ParkUncertain  = "uncertain"      // the outcome is unknown, and nothing but a person can tell
+	ParkAmbiguous  = "ambiguous"      // several items could be the one that was made
+	ParkTargetGone = "target_gone"    // the item that was to be changed is not there
+	ParkUnreadable = "unreadable"     // what is there cannot be looked up first
+	ParkCapability = "capability_off" // this account may not do this kind of edit
 )
+
+// Doubtful says that the provider may have the parked edit or not: a newer edit must not
+// set it in motion again.
+func (p *Park) Doubtful() bool { return p.Code == ParkUncertain || p.Code == ParkAmbiguous }
 
 // Names is a set of field names, sorted and joined by commas. Equal sets share memory.
 type Names struct{ h unique.Handle[string] }
@@ -351,7 +419,10 @@ func (f *Fault) intern() {
 }
 
 func (r *Record) intern() {
-	r.Sink, r.Entity, r.Class = intern(r.Sink), intern(r.Entity), Class(intern(string(r.Class)))
+	r.Sink, r.Class, r.Step = intern(r.Sink), Class(intern(string(r.Class))), intern(r.Step)
+	if section, item := SplitEntity(r.Entity); item == "" {
+		r.Entity = intern(section)
+	}
 	r.Last.intern()
 	if r.Park != nil {
 		r.Park.Reason, r.Park.Code = intern(r.Park.Reason), intern(r.Park.Code)

@@ -73,7 +73,8 @@ func (m *Manager) Sink(ctx context.Context, name string) (Sink, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	g := m.gauge(name, head.Seq, head.Time, time.Now())
-	v := Sink{Name: name, State: m.sinkState(name), LagEvents: g.lag, FreshnessSeconds: g.fresh, Lanes: g.lanes, Accounts: g.accounts,
+	v := Sink{Name: name, State: m.sinkState(name), Health: m.health(s, g, time.Now()), OldestSeconds: g.oldest, UnknownTypes: s.counts.unknown,
+		NoOpRatio: s.counts.ratio(), Drifted: s.drifted, LagEvents: g.lag, FreshnessSeconds: g.fresh, Lanes: g.lanes, Accounts: g.accounts,
 		PausedAccounts: g.paused, SkippedUnchanged: s.counts.skipped, Parked: g.lanes[Parked], Uncertain: g.lanes[Uncertain],
 		Rate: s.rateView(time.Now()), LastError: s.last}
 	for _, n := range s.counts.calls {
@@ -127,6 +128,33 @@ func (m *Manager) gauge(name string, head ledger.Seq, headAt, now time.Time) gau
 	return g
 }
 
+// ratio is the part of all looks that needed no call.
+func (c *counters) ratio() float64 {
+	if c.looks == 0 {
+		return 0
+	}
+	return float64(c.skipped) / float64(c.looks)
+}
+
+// stalledAfter is how long something may wait without a call that succeeds before the sink
+// is said to stand still.
+const stalledAfter = 5 * time.Minute
+
+// health says how a sink is. The mutex is held.
+func (m *Manager) health(s *sink, g gauges, now time.Time) Health {
+	switch {
+	case m.sinkState(s.provider.Name()) == Paused:
+		return HealthPaused
+	case g.lag == 0:
+		return HealthIdle
+	case s.breaker.row > 0 || s.breaker.open(now) > 0:
+		return HealthFailing
+	case g.fresh > stalledAfter.Seconds() && now.Sub(s.good) > stalledAfter:
+		return HealthStalled
+	}
+	return HealthActive
+}
+
 // rateView is the bucket that has the least left.
 func (s *sink) rateView(now time.Time) RateView {
 	v := RateView{Limit: s.rate.PerMinute, Remaining: s.rate.PerMinute}
@@ -157,9 +185,8 @@ func (m *Manager) Metrics(ctx context.Context) ([]Metrics, error) {
 		v := Metrics{Sink: name, Paused: m.sinkState(name) == Paused, LagEvents: g.lag, FreshnessSeconds: g.fresh, Lanes: g.lanes, OldestSeconds: g.oldest,
 			PausedAccounts: g.paused, Calls: maps.Clone(s.counts.calls), SkippedUnchanged: s.counts.skipped, Uncertain: s.counts.uncertain,
 			ParkedTotal: s.counts.parked, UnknownTypes: s.counts.unknown, BucketTokens: float64(s.rateView(now).Remaining)}
-		if s.counts.looks > 0 {
-			v.NoOpRatio = float64(s.counts.skipped) / float64(s.counts.looks)
-		}
+		v.NoOpRatio, v.Health, v.Drifted, v.Orphans = s.counts.ratio(), m.health(s, g, now), s.drifted, s.counts.orphans
+		v.Resolved, v.Renewals = maps.Clone(s.counts.resolved), maps.Clone(s.counts.renewals)
 		out = append(out, v)
 	}
 	return out, nil
@@ -230,7 +257,7 @@ func (m *Manager) connection(p *ledger.Profile, provider, account string) Connec
 		switch {
 		case l.rec.Phase == Parked && l.resting():
 			worst(ConnectionParked)
-		case l.rec.Phase == Uncertain:
+		case l.rec.Phase == Uncertain, l.rec.Phase == Taken:
 			worst(ConnectionDoubtful)
 		default:
 			worst(Pending)
@@ -251,11 +278,12 @@ func laneView(l *lane) Lane {
 	r := &l.rec
 	v := Lane{Entity: r.Entity, Class: r.Class, Phase: r.Phase, WantSeq: max(l.want, r.WantSeq), AckedSeq: r.AckedSeq, Attempts: r.Attempts,
 		LastError: r.Last, ProviderRef: r.Ref, Since: r.Since.Time()}
+	v.Verify, v.PinnedTo = r.Verify, r.More().Pin
 	switch {
 	case r.Phase == RetryWait:
 		at := r.NotBefore.Time()
 		v.NextAt = &at
-	case r.Phase == Uncertain:
+	case r.Phase == Uncertain, r.Phase == Taken:
 		at := r.SettleUntil.Time()
 		v.NextAt = &at
 	}

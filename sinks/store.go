@@ -26,6 +26,7 @@ func (m *Manager) open(ctx context.Context) error {
 	m.position, m.posHash = m.table.cursor.Seq, m.table.cursor.Hash
 	m.storedPos = last
 	t, err := m.takeOver(time.Now())
+	m.resumePlans()
 	m.mu.Unlock()
 	if err != nil {
 		return err
@@ -156,7 +157,7 @@ func (m *Manager) takeOver(now time.Time) (t *stream.Ticket, err error) {
 			if s == nil {
 				continue
 			}
-			m.ensureLanes(s, a)
+			m.ensureRoot(s, a)
 			for _, l := range a.lanes {
 				if t, err = m.revive(s, l, now, t); err != nil {
 					return nil, err
@@ -203,14 +204,27 @@ func (m *Manager) followed() []string {
 	return out
 }
 
-// ensureLanes gives an account the lanes that its provider has; new ones are in memory
-// only, until something happens to them.
-func (m *Manager) ensureLanes(s *sink, a *account) {
-	for _, e := range s.entities {
-		if a.lane(e.Name) == nil {
-			m.table.addLane(a, Record{Key: Key{a.rec.Sink, a.rec.Profile, e.Name}, Class: e.Class, BoundSeq: a.rec.BoundSeq})
-		}
+// ensureRoot gives an account its first lane; it is in memory only, until something
+// happens to it. The root gives it the others.
+func (m *Manager) ensureRoot(s *sink, a *account) { m.ensureLane(s, a, s.entities[0].Name) }
+
+// ensureLane gives an account a lane, if the provider has such ones; else nil.
+func (m *Manager) ensureLane(s *sink, a *account, entity string) *lane {
+	if l := a.lane(entity); l != nil {
+		return l
 	}
+	section, item := SplitEntity(entity)
+	for _, e := range s.entities {
+		if e.Name != section || (item != "") && e.Items == "" {
+			continue
+		}
+		class := e.Class
+		if item != "" {
+			class = e.Items
+		}
+		return m.table.addLane(a, Record{Key: Key{a.rec.Sink, a.rec.Profile, entity}, Class: class, BoundSeq: a.rec.BoundSeq})
+	}
+	return nil
 }
 
 // enqueue hands one record to the writer. What is enqueued is stored in this order or
@@ -243,6 +257,12 @@ func (m *Manager) step(l *lane, rev uint64, in Input) (*stream.Ticket, error) {
 	if err != nil {
 		return nil, err
 	}
+	if next.Ref != l.rec.Ref {
+		// Before the item's own record: a section that looks once too often does no harm.
+		if err := m.stir(l); err != nil {
+			return nil, err
+		}
+	}
 	t, err := m.enqueue(change{Lane: &next, Row: &row})
 	if err != nil {
 		return nil, err
@@ -258,6 +278,21 @@ func (m *Manager) step(l *lane, rev uint64, in Input) (*stream.Ticket, error) {
 	m.recorded(l)
 	m.signal()
 	return t, nil
+}
+
+// stir makes an item's section look at its order again, if it would not by itself.
+func (m *Manager) stir(item *lane) error {
+	section, id := SplitEntity(item.rec.Entity)
+	s, l := m.sinks[item.rec.Sink], item.acct.lane(section)
+	if id == "" || s == nil || l == nil || !slices.ContainsFunc(s.entities, func(e Entity) bool { return e.Name == section && e.Ordered }) {
+		return nil
+	}
+	if l.rec.Phase == RetryWait || l.stirred() || l.rec.Phase == Idle && !l.clean() {
+		return nil
+	}
+	_, err := m.step(l, l.rec.Rev, Input{Event: Stir, At: StampOf(time.Now())})
+	m.reschedule(l)
+	return err
 }
 
 // recorded brings a lane's unrecorded wishes up to date after its record was written.
@@ -362,6 +397,11 @@ func (m *Manager) compact(ctx context.Context) error {
 	m.mu.Lock()
 	m.written -= min(m.written, m.table.lanes+len(ids))
 	m.mu.Unlock()
+	if m.opt.BeforeTrim != nil {
+		if err := m.opt.BeforeTrim(ctx, from); err != nil {
+			return fmt.Errorf("before trimming: %w", err)
+		}
+	}
 	return trimmer.Trim(ctx, from+1)
 }
 
@@ -375,6 +415,9 @@ func (m *Manager) rewriteRest() (*stream.Ticket, error) {
 	}
 	if err == nil && cursor.Seq > 0 {
 		t, err = m.enqueue(change{Cursor: &cursor})
+	}
+	if err == nil && len(m.applying) > 0 {
+		t, err = m.rewritePlans()
 	}
 	return t, err
 }

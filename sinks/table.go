@@ -3,6 +3,7 @@ package sinks
 import (
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"vitae/ledger"
@@ -21,6 +22,12 @@ type AccountRecord struct {
 	Reason   string     `json:"reason,omitempty"` // in our own words
 	Since    Stamp      `json:"since,omitzero"`
 	BoundSeq ledger.Seq `json:"bound_seq"` // commit of the connection's last bound event
+	// Off are the kinds of edits (names of standing entities) that the account may not do.
+	Off []string `json:"off,omitempty"`
+	// Day and Calls count the calls of a day of UTC, for a rate by the day; a kill may
+	// lose the last second of it.
+	Day   Stamp `json:"day,omitzero"`
+	Calls int   `json:"calls,omitempty"`
 }
 
 // sinkRecord is what an operator decided about a sink.
@@ -46,7 +53,7 @@ type ownerRecord struct {
 	Epoch uint64 `json:"epoch"`
 }
 
-// change is one record of a block: exactly one of its first five members is set.
+// change is one record of a block: exactly one of its first seven members is set.
 type change struct {
 	Lane    *Record        `json:"lane,omitempty"`
 	Account *AccountRecord `json:"account,omitempty"`
@@ -54,6 +61,7 @@ type change struct {
 	Cursor  *cursorRecord  `json:"cursor,omitempty"`
 	Owner   *ownerRecord   `json:"owner,omitempty"`
 	Drop    *AccountKey    `json:"drop,omitempty"`
+	Plan    *planRecord    `json:"plan,omitempty"`
 	Row     *Row           `json:"row,omitempty"`  // beside Lane: what happened
 	Rows    []Row          `json:"rows,omitempty"` // beside Lane, in a compaction: what stays of its journal
 }
@@ -108,11 +116,13 @@ type lane struct {
 	first  ledger.Seq // oldest such commit that is not recorded; 0: all are
 	marked Stamp      // when first was set
 
-	acct  *account
-	busy  bool // a worker has it
-	gone  bool // its connection is gone: nothing is stored for it any more
-	early bool // the wait in RetryWait is called off: the provider is back
-	fails int  // failures in a row, for the backoff
+	acct   *account
+	busy   bool // a worker has it
+	gone   bool // its connection is gone: nothing is stored for it any more
+	early  bool // the wait in RetryWait is called off: the provider is back
+	await  bool // a section that waits for its items
+	moving bool // counted as one that is not at rest
+	fails  int  // failures in a row, for the backoff
 
 	hold time.Time // not before: bucket, breaker, a fault of ours
 	due  time.Time // in the queue
@@ -120,7 +130,11 @@ type lane struct {
 }
 
 // clean says that the lane has nothing to deliver.
-func (l *lane) clean() bool { return l.rec.Phase == Idle && l.want <= l.rec.AckedSeq }
+func (l *lane) clean() bool {
+	return l.rec.Phase == Idle && l.want <= l.rec.AckedSeq && !l.stirred()
+}
+
+func (l *lane) stirred() bool { return l.rec.Detail != nil && l.rec.Detail.Stirred }
 
 // resting says that the lane will not move by itself: clean, or parked without a newer edit.
 func (l *lane) resting() bool {
@@ -130,7 +144,7 @@ func (l *lane) resting() bool {
 // newer says that a parked lane has an edit that stands for the parked one.
 func (l *lane) newer() bool {
 	p, _ := PolicyOf(l.rec.Class)
-	return p.Supersedes && l.want > l.rec.ToSeq
+	return p.Supersedes && (l.want > l.rec.ToSeq || l.stirred()) && !l.rec.Park.Doubtful()
 }
 
 // oldest is the time of the oldest commit that is not delivered.
@@ -142,19 +156,25 @@ type account struct {
 	lanes   []*lane
 	breaker *breaker // nil until something fails
 	gone    bool
+
+	resume  string              // that is sent, as far as a worker has seen; "" before
+	listed  map[string]*listing // by section; see items.go
+	listing map[string]bool     // sections that a lane is reading
+	renewal sync.Mutex          // held by who renews the credential
 }
 
 // table is the projection of the lanes stream: pure, without locks or I/O.
 type table struct {
 	accounts map[ledger.ProfileID][]*account
 	sinks    map[string]*sinkRecord
+	plans    map[ID]*planRecord
 	cursor   cursorRecord
 	owner    ownerRecord
 	lanes    int
 }
 
 func newTable() *table {
-	return &table{accounts: map[ledger.ProfileID][]*account{}, sinks: map[string]*sinkRecord{}}
+	return &table{accounts: map[ledger.ProfileID][]*account{}, sinks: map[string]*sinkRecord{}, plans: map[ID]*planRecord{}}
 }
 
 func (t *table) account(k AccountKey) *account {
@@ -210,6 +230,9 @@ func (t *table) addLane(a *account, rec Record) *lane {
 }
 
 func (l *lane) journal(r Row) {
+	if l.rows == nil {
+		l.rows = make([]Row, 0, keepRows)
+	}
 	if len(l.rows) >= keepRows {
 		copy(l.rows, l.rows[1:])
 		l.rows = l.rows[:keepRows-1]
@@ -238,6 +261,8 @@ func (t *table) apply(c change) error {
 		t.owner = *c.Owner
 	case c.Drop != nil:
 		t.drop(*c.Drop)
+	case c.Plan != nil:
+		t.applyPlan(c.Plan)
 	default:
 		return fmt.Errorf("lanes: %w: a record of an unknown kind", ledger.ErrFormat)
 	}

@@ -129,7 +129,7 @@ func TestCompaction(t *testing.T) {
 	}
 	for id, list := range m.table.accounts {
 		got := again.table.accounts[id]
-		if len(got) != 1 || got[0].rec != list[0].rec || !reflect.DeepEqual(got[0].lanes[0].rec, list[0].lanes[0].rec) || !reflect.DeepEqual(got[0].lanes[0].rows, list[0].lanes[0].rows) {
+		if len(got) != 1 || !reflect.DeepEqual(got[0].rec, list[0].rec) || !reflect.DeepEqual(got[0].lanes[0].rec, list[0].lanes[0].rec) || !reflect.DeepEqual(got[0].lanes[0].rows, list[0].lanes[0].rows) {
 			t.Fatalf("%+v, want %+v", got[0].lanes[0], list[0].lanes[0])
 		}
 	}

@@ -52,9 +52,11 @@ type bench struct {
 	*testing.T
 	w     *sinktest.World
 	box   *sinktest.Box
+	shop  *sinktest.Shop // delivers there, and not to the box, when it is set
 	lanes *stream.Memory
 	cfg   sinks.Config
-	fate  func(n int) sinktest.Fate // of the n-th request that leaves, over all processes
+	fate  func(n int) sinktest.Fate         // of the n-th request that leaves, over all processes
+	meets func(*http.Request) sinktest.Fate // the same by the request, before fate
 	probe func(p *process, at sinks.Point)
 	logs  lockedBuffer
 
@@ -111,10 +113,16 @@ func (b *bench) start() *process {
 	if !b.box.Blind {
 		one = &readable{provider}
 	}
+	if b.shop != nil {
+		p.net.Handler, one = b.shop, b.shop.Through(p.net)
+	}
+	if b.meets != nil {
+		p.net.Fate = b.meets
+	}
 	m, err := sinks.New(sinks.Options{Ledger: b.w.Ledger, States: b.w, Vault: b.w, Blocks: p.gate, Providers: []sinks.Provider{one},
-		Config: map[string]sinks.Config{sinktest.BoxName: b.cfg}, Log: slog.New(slog.NewTextHandler(&b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Config: map[string]sinks.Config{one.Name(): b.cfg}, Log: slog.New(slog.NewTextHandler(&b.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Exclusive: true, Grace: time.Second, Random: func() float64 { return 0.5 },
-		Probe: func(at sinks.Point) {
+		Probe: func(at sinks.Point, _ sinks.Key) {
 			if b.probe != nil {
 				b.probe(p, at)
 			}
@@ -176,7 +184,7 @@ func (b *bench) journal() []sinks.Entry {
 func (b *bench) story() string {
 	var s strings.Builder
 	for _, e := range b.journal() {
-		fmt.Fprintf(&s, "%s %s: %s -> %s (to %d, acked %d, want %d, attempt %d)\n", e.Row.At.Time().Format(time.StampMilli), e.Row.Event, e.Row.From, e.Row.To,
+		fmt.Fprintf(&s, "%s %s %s: %s -> %s (to %d, acked %d, want %d, attempt %d)\n", e.Row.At.Time().Format(time.StampMilli), e.Record.Entity, e.Row.Event, e.Row.From, e.Row.To,
 			e.Record.ToSeq, e.Record.AckedSeq, e.Record.WantSeq, e.Record.Attempts)
 	}
 	return s.String()
@@ -216,7 +224,7 @@ func (b *bench) check(secrets ...string) {
 			}
 			l.open = true
 			claims[e.Record.Attempt.String()] = e
-		} else if e.Record.Phase != sinks.InFlight && e.Record.Phase != sinks.Uncertain {
+		} else if e.Record.Phase != sinks.InFlight && e.Record.Phase != sinks.Uncertain && e.Record.Phase != sinks.Taken {
 			l.open = false
 		}
 		if l.started && (e.Record.AckedSeq < l.rec.AckedSeq || e.Record.Epoch < l.rec.Epoch || e.Record.Rev != l.rec.Rev+1) {
@@ -225,10 +233,18 @@ func (b *bench) check(secrets ...string) {
 		l.rec, l.started = e.Record, true
 	}
 	last := map[sinks.Key]ledger.Seq{}
-	for _, put := range b.box.Puts() {
+	used := map[string]bool{}
+	for _, put := range b.writes() {
 		claim, ok := claims[put.Attempt]
 		if !ok {
 			b.Errorf("I2: a call of attempt %s without a stored intent", put.Attempt)
+			continue
+		}
+		if used[put.Attempt] || put.Step != claim.Record.Step {
+			b.Errorf("I2: attempt %s made more than its one call, of the step %q not %q", put.Attempt, put.Step, claim.Record.Step)
+		}
+		used[put.Attempt] = true
+		if !put.Applied {
 			continue
 		}
 		if claim.Record.ToSeq < last[claim.Record.Key] {
@@ -238,6 +254,18 @@ func (b *bench) check(secrets ...string) {
 	}
 	b.cursors()
 	b.sealed(secrets)
+}
+
+// writes are the requests to change something that arrived, in order.
+func (b *bench) writes() []sinktest.Write {
+	if b.shop != nil {
+		return b.shop.Writes()
+	}
+	var out []sinktest.Write
+	for _, put := range b.box.Puts() {
+		out = append(out, sinktest.Write{Account: put.Credential, Attempt: put.Attempt, Body: put.Body, At: put.At, Applied: true})
+	}
+	return out
 }
 
 // cursors checks that the cursor never goes back.
@@ -318,11 +346,17 @@ func (b *bench) eachRecord(keep func(map[string]json.RawMessage) bool) *stream.M
 func (b *bench) replay() {
 	b.Helper()
 	b.lanes = b.eachRecord(func(r map[string]json.RawMessage) bool { _, cursor := r["cursor"]; return !cursor })
-	before := len(b.box.Calls())
+	count := func() int {
+		if b.shop != nil {
+			return len(b.shop.Calls())
+		}
+		return len(b.box.Calls())
+	}
+	before := count()
 	p := b.start()
 	p.rest(time.Hour)
 	p.halt()
-	if after := len(b.box.Calls()); after != before {
+	if after := count(); after != before {
 		b.Errorf("I10: a replay into a converged sink made %d calls\n%s", after-before, b.story())
 	}
 }
@@ -346,6 +380,6 @@ func (t *through) Read() {}
 type readable struct{ *through }
 
 // Read implements sinks.Reader.
-func (r *readable) Read(ctx context.Context, c sinks.Call) ([]byte, sinks.Outcome) {
+func (r *readable) Read(ctx context.Context, c sinks.Call) (sinks.Reading, sinks.Outcome) {
 	return r.at().Read(ctx, c)
 }

@@ -179,7 +179,7 @@ func TestForeignImports(t *testing.T) {
 	}{
 		{"the metrics library", []string{"github.com/prometheus/"}, []string{"cmd"}},
 		{"the command line library", []string{"github.com/spf13/"}, []string{"cmd"}},
-		{"SQLite", []string{"modernc.org/sqlite"}, []string{"projections"}},
+		{"SQLite", []string{"modernc.org/sqlite"}, []string{"projections", "sinks/journal"}},
 		{"the NATS server", []string{"github.com/nats-io/nats-server/"}, []string{"ledger/engine", "cmd/vitae/internal/bench"}},
 	}
 	pure := []string{"ledger", "commands"}

@@ -5,7 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -13,9 +13,6 @@ import (
 	"vitae/ledger"
 	"vitae/sinks"
 )
-
-// Entity is the name of Mokaru's one lane.
-const Entity = "profile"
 
 // Provider calls Mokaru. It has no state of its own.
 type Provider struct {
@@ -38,66 +35,184 @@ func (*Provider) Name() string { return ledger.Mokaru }
 
 // Entities implements sinks.Provider.
 func (*Provider) Entities() []sinks.Entity {
-	return []sinks.Entity{{Name: Entity, Class: sinks.ClassA}}
+	out := []sinks.Entity{{Name: Entity, Class: sinks.ClassA}}
+	for _, s := range sections {
+		out = append(out, sinks.Entity{Name: s.name, Class: sinks.ClassA, Items: sinks.ClassC})
+	}
+	return out
 }
 
 // Concerns implements sinks.Provider.
-func (*Provider) Concerns(e *ledger.Event) bool { return concerns(e) }
+func (*Provider) Concerns(e *ledger.Event) ([]string, bool) { return concerns(e) }
+
+// Items implements sinks.Provider.
+func (*Provider) Items(section string, p *ledger.Profile) ([]string, error) { return items(section, p) }
 
 // Build implements sinks.Provider.
-func (*Provider) Build(_ string, p *ledger.Profile, sent []string) (sinks.Payload, error) {
-	return build(p, sent)
+func (*Provider) Build(entity string, p *ledger.Profile, have sinks.Have) (sinks.Payload, error) {
+	return build(entity, p, have)
 }
 
 // Rate implements sinks.Provider. Mokaru allows 20 calls a minute for an account; two are
-// left for whoever uses the account besides us.
+// left for whoever uses the account besides us. Deletes have a narrower limit there, of
+// 10: it shows as a throttled call, which costs nothing.
 func (*Provider) Rate() sinks.Rate { return sinks.Rate{PerMinute: 18, Burst: 3} }
 
-// Call implements sinks.Provider: one PATCH of the profile.
+// Call implements sinks.Provider: one PATCH of the profile, or one request about an item.
 func (p *Provider) Call(ctx context.Context, c sinks.Call) sinks.Outcome {
-	a, bad := p.exchange(ctx, http.MethodPatch, c)
-	if bad != nil {
-		return *bad
+	name, item := sinks.SplitEntity(c.Entity)
+	s, isSection := sectionOf(name)
+	switch {
+	case c.Entity == Entity && c.Verb == sinks.VerbSet:
+		return p.callProfile(ctx, c)
+	case isSection && item != "" && c.Verb == sinks.VerbCreate:
+		if c.Body == nil {
+			return mistake("there is no item in the body")
+		}
+		return p.create(ctx, s, c)
+	case isSection && item != "" && c.Ref != "" && c.Verb == sinks.VerbUpdate:
+		body, err := s.compose(c.Body, c.Clears)
+		if err != nil || c.Body == nil {
+			return mistake("there is no item in the body")
+		}
+		return p.change(ctx, request{http.MethodPatch, s.path + "/" + url.PathEscape(c.Ref), body}, c)
+	case isSection && item != "" && c.Ref != "" && c.Verb == sinks.VerbDelete:
+		out := p.change(ctx, request{http.MethodDelete, s.path + "/" + url.PathEscape(c.Ref), nil}, c)
+		if out.Verdict == sinks.TargetGone { // that is what was asked for
+			out.Verdict, out.Fault = sinks.Applied, sinks.Fault{}
+		}
+		return out
 	}
-	out := classify(a, time.Now())
+	return mistake("there is no such call at Mokaru")
+}
+
+// mistake is a call that cannot be made, of our own fault.
+func mistake(why string) sinks.Outcome {
+	return sinks.Outcome{Verdict: sinks.Refused, Fault: sinks.Fault{Type: "bad_call", Message: why, Sent: sinks.SentNo}}
+}
+
+func (p *Provider) callProfile(ctx context.Context, c sinks.Call) sinks.Outcome {
+	body, err := compose(c.Body, c.Clears)
+	switch {
+	case err != nil:
+		return mistake("the body is not a profile")
+	case body == nil:
+		// Nothing is left that Mokaru could be told: it cannot clear what is gone.
+		return sinks.Outcome{Verdict: sinks.Unchanged}
+	}
+	return p.change(ctx, request{http.MethodPatch, "/v1/profile", body}, c)
+}
+
+// change makes a request that Mokaru acknowledges with {"success":true}.
+func (p *Provider) change(ctx context.Context, r request, c sinks.Call) sinks.Outcome {
+	a, out := p.exchange(ctx, r, c)
 	if out.Verdict == sinks.Applied {
 		out.Verdict, out.Fault = acknowledged(a.Body)
 	}
 	return out
 }
 
-// Read implements sinks.Reader: one GET of the profile.
-func (p *Provider) Read(ctx context.Context, c sinks.Call) ([]byte, sinks.Outcome) {
-	a, bad := p.exchange(ctx, http.MethodGet, c)
-	if bad != nil {
-		return nil, *bad
-	}
-	out := classify(a, time.Now())
+// create makes an item; its id is in the answer.
+func (p *Provider) create(ctx context.Context, s section, c sinks.Call) sinks.Outcome {
+	c.Ref = ""
+	a, out := p.exchange(ctx, request{http.MethodPost, s.path, c.Body}, c)
 	if out.Verdict != sinks.Applied {
-		return nil, out
+		return out
 	}
-	n, err := ledger.ParseJSON(a.Body)
-	data, ok := n.Member("data")
-	if err != nil || !ok || data.Kind != ledger.NodeObject {
+	ref, ok := created(a.Body)
+	if !ok {
 		out.Verdict, out.Fault = sinks.Unknown, garbage(a.Status)
-		return nil, out
+		return out
 	}
-	return echo(data, c.Fields), out
+	out.Ref = ref
+	return out
 }
 
-// exchange makes one request; the outcome is there when none could be made.
-func (p *Provider) exchange(ctx context.Context, method string, c sinks.Call) (sinks.Answer, *sinks.Outcome) {
+// Read implements sinks.Reader: one GET of the profile. Sections hold nothing of their
+// own to be read.
+func (p *Provider) Read(ctx context.Context, c sinks.Call) (sinks.Reading, sinks.Outcome) {
+	if c.Entity != Entity {
+		return sinks.Reading{}, mistake("there is nothing to be read of that")
+	}
+	c.Ref = ""
+	a, out := p.exchange(ctx, request{http.MethodGet, "/v1/profile", nil}, c)
+	if out.Verdict != sinks.Applied {
+		return sinks.Reading{}, out
+	}
+	reading, ok := parseProfile(a.Body, c.Fields)
+	if !ok {
+		out.Verdict, out.Fault = sinks.Unknown, garbage(a.Status)
+	}
+	return reading, out
+}
+
+// mostPages bounds how long a list is read; no real one is near it.
+const mostPages = 50
+
+// List implements sinks.Lister: one GET for each hundred items. A list that changes while
+// it is read, so that its length does not come out right, is as good as not read.
+func (p *Provider) List(ctx context.Context, c sinks.Call) ([]sinks.Listed, sinks.Outcome) {
+	s, ok := sectionOf(c.Entity)
+	if !ok {
+		return nil, mistake("there is no such list at Mokaru")
+	}
+	c.Ref = "" // a 404 is not about the item that the lane stands for
+	list, seen, offset := []sinks.Listed{}, map[string]bool{}, 0
+	for range mostPages {
+		path := s.path + "?limit=" + strconv.Itoa(pageSize) + "&offset=" + strconv.Itoa(offset)
+		a, out := p.exchange(ctx, request{http.MethodGet, path, nil}, c)
+		if out.Verdict != sinks.Applied {
+			return nil, out
+		}
+		got, ok := s.parsePage(a.Body)
+		if !ok {
+			out.Verdict, out.Fault = sinks.Unknown, garbage(a.Status)
+			return nil, out
+		}
+		for _, it := range got.items {
+			if !seen[it.Ref] {
+				seen[it.Ref] = true
+				list = append(list, it)
+			}
+		}
+		offset += len(got.items)
+		switch {
+		case (got.more || got.total > offset) && len(got.items) > 0:
+			continue
+		case got.more || got.total >= 0 && got.total != len(list):
+			return nil, incomplete(out, a.Status)
+		}
+		return list, out
+	}
+	return nil, incomplete(sinks.Outcome{}, 0)
+}
+
+func incomplete(out sinks.Outcome, status int) sinks.Outcome {
+	out.Verdict = sinks.Unknown
+	out.Fault = sinks.Fault{HTTP: status, Type: "incomplete_list", Message: "Mokaru's list is not whole, or changed while it was read", Sent: sinks.SentUnknown}
+	return out
+}
+
+// request is what is asked of Mokaru.
+type request struct {
+	method, path string
+	body         []byte
+}
+
+// exchange makes one request. The outcome is Applied when the answer has a good status
+// and is whole; who called looks into the body.
+func (p *Provider) exchange(ctx context.Context, r request, c sinks.Call) (sinks.Answer, sinks.Outcome) {
 	key := string(bytes.TrimSpace(c.Credential))
 	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return sinks.Answer{}, &sinks.Outcome{Verdict: sinks.AccountError,
+		return sinks.Answer{}, sinks.Outcome{Verdict: sinks.AccountError,
 			Fault: sinks.Fault{Type: "bad_credential", Message: "the credential is not a Mokaru key", Sent: sinks.SentNo}}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, p.base+"/v1/profile", bytes.NewReader(c.Body))
+	req, err := http.NewRequestWithContext(ctx, r.method, p.base+r.path, bytes.NewReader(r.body))
 	if err != nil {
-		return sinks.Answer{}, &sinks.Outcome{Verdict: sinks.SinkError,
+		return sinks.Answer{}, sinks.Outcome{Verdict: sinks.SinkError,
 			Fault: sinks.Fault{Type: "bad_base_url", Message: "the base URL makes no request", Sent: sinks.SentNo}}
 	}
-	if method == http.MethodGet {
+	if r.body == nil {
 		req.Body, req.ContentLength = http.NoBody, 0
 	} else {
 		req.Header.Set("Content-Type", "application/json")
@@ -105,15 +220,32 @@ func (p *Provider) exchange(ctx context.Context, method string, c sinks.Call) (s
 	req.Header.Set("Authorization", "Bearer "+key)
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "vitae")
-	req.Header.Set("X-Vitae-Attempt", c.Attempt.String())
-	return sinks.Exchange(ctx, p.http, req), nil
+	if !c.Attempt.IsZero() {
+		req.Header.Set("X-Vitae-Attempt", c.Attempt.String())
+	}
+	a := sinks.Exchange(ctx, p.http, req)
+	if good(a, r.method) {
+		return a, sinks.Outcome{Verdict: sinks.Applied, Limit: limitOf(a.Header)}
+	}
+	return a, judge(a, c, time.Now())
 }
 
-// acknowledged reads the answer to a PATCH that came with a good status.
-func acknowledged(body []byte) (sinks.Verdict, sinks.Fault) {
+// good says that an answer is whole and has a status of success: 200, or 201 for a create.
+func good(a sinks.Answer, method string) bool {
+	return a.Err == nil && (a.Status == http.StatusOK || a.Status == http.StatusCreated && method == http.MethodPost)
+}
+
+// succeeded reads an answer that says {"success":true} and more.
+func succeeded(body []byte) (ledger.Node, bool) {
 	n, err := ledger.ParseJSON(body)
 	success, _ := n.Member("success")
-	if err != nil || success.Kind != ledger.NodeBool || !success.Bool {
+	return n, err == nil && success.Kind == ledger.NodeBool && success.Bool
+}
+
+// acknowledged reads the answer to a change that came with a good status.
+func acknowledged(body []byte) (sinks.Verdict, sinks.Fault) {
+	n, ok := succeeded(body)
+	if !ok {
 		return sinks.Unknown, garbage(http.StatusOK)
 	}
 	if updated, ok := n.Member("updated"); ok && updated.Kind == ledger.NodeBool && !updated.Bool {
@@ -122,114 +254,26 @@ func acknowledged(body []byte) (sinks.Verdict, sinks.Fault) {
 	return sinks.Applied, sinks.Fault{}
 }
 
+// created reads the answer to a create; ok is false when it does not say which item was made.
+func created(body []byte) (ref string, ok bool) {
+	n, ok := succeeded(body)
+	if !ok {
+		return "", false
+	}
+	id, _ := n.Member("id")
+	return refOf(id)
+}
+
+// parseProfile reads the answer to a read of the profile.
+func parseProfile(body []byte, fields []string) (out sinks.Reading, ok bool) {
+	n, err := ledger.ParseJSON(body)
+	data, _ := n.Member("data")
+	if err != nil || data.Kind != ledger.NodeObject {
+		return sinks.Reading{}, false
+	}
+	return sinks.Reading{Echo: echo(data, fields)}, true
+}
+
 func garbage(status int) sinks.Fault {
 	return sinks.Fault{HTTP: status, Type: sinks.UnknownType, Message: "the answer is not one of Mokaru's", Sent: sinks.SentUnknown}
-}
-
-// classify says what an answer means by its status. A good status is Applied; who called
-// looks into the body.
-func classify(a sinks.Answer, now time.Time) sinks.Outcome {
-	out := sinks.Outcome{Limit: limitOf(a.Header)}
-	is := func(v sinks.Verdict, kind, message string) sinks.Outcome {
-		out.Verdict = v
-		out.Fault = sinks.Fault{HTTP: a.Status, Type: kind, Message: message, Sent: a.Sent}
-		return out
-	}
-	switch s := a.Status; {
-	case s == 0 && a.Sent == sinks.SentNo:
-		return is(sinks.NotSent, sinks.TypeUnreachable, "Mokaru cannot be reached")
-	case s == 0:
-		return is(sinks.Unknown, sinks.TypeNoAnswer, "the request left, and no answer came")
-	case s == http.StatusOK && a.Err == nil:
-		return is(sinks.Applied, "", "")
-	case s == http.StatusOK:
-		return is(sinks.Unknown, sinks.TypeNoAnswer, "the answer broke off")
-	case s >= 300 && s < 400:
-		return is(sinks.SinkError, "redirect", "Mokaru redirects elsewhere: the base URL is wrong")
-	case s == http.StatusBadRequest, s == http.StatusUnprocessableEntity:
-		return is(sinks.Refused, "validation", refusal(a.Body))
-	case s == http.StatusUnauthorized:
-		return is(sinks.AccountError, "unauthorized", "Mokaru does not take the key: it is wrong, expired or revoked")
-	case s == http.StatusForbidden:
-		return is(sinks.AccountError, "forbidden", "the key's scope or the account's plan does not allow it")
-	case s == http.StatusNotFound:
-		return is(sinks.Refused, "not_found", "Mokaru has no such object")
-	case s == http.StatusConflict:
-		return is(sinks.Busy, "busy", "Mokaru is working on the resume itself")
-	case s == http.StatusRequestEntityTooLarge:
-		return is(sinks.Refused, "too_large", "the body is larger than Mokaru takes")
-	case s == http.StatusTooManyRequests:
-		out.RetryAfter = retryAfter(a.Header, out.Limit, now)
-		return is(sinks.Throttled, sinks.TypeThrottled, "the rate limit is used up")
-	case s == 500, s == 502, s == 503, s == 504:
-		a.Sent = sinks.SentUnknown
-		return is(sinks.Unknown, "server_error", "Mokaru failed: whether it took the edit is unknown")
-	case s == http.StatusRequestTimeout, s >= 500, s < 300:
-		a.Sent = sinks.SentUnknown
-		return is(sinks.Unknown, sinks.UnknownType, "an answer that Mokaru's pages do not name")
-	}
-	return is(sinks.Refused, sinks.UnknownType, "a refusal that Mokaru's pages do not name")
-}
-
-// refusal names the fields that a validation error is about, as far as they are names of
-// the page. Nothing else of the answer is kept: it may repeat values.
-func refusal(body []byte) string {
-	n, err := ledger.ParseJSON(body)
-	if err != nil {
-		return "Mokaru refuses the body"
-	}
-	details, _ := n.Member("details")
-	var names []string
-	var walk func(ledger.Node)
-	note := func(s string) {
-		if i := strings.IndexFunc(s, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }); i > 0 {
-			s = s[:i]
-		}
-		if isField(s) {
-			names = append(names, s)
-		}
-	}
-	walk = func(n ledger.Node) {
-		if n.Kind == ledger.NodeString {
-			note(n.Text)
-		}
-		for _, e := range n.Elems {
-			walk(e)
-		}
-		for _, m := range n.Members {
-			note(m.Name)
-			walk(m.Node)
-		}
-	}
-	walk(details)
-	if len(names) == 0 {
-		return "Mokaru refuses the body"
-	}
-	slices.Sort(names)
-	return "Mokaru refuses " + strings.Join(slices.Compact(names), ", ")
-}
-
-// limitOf reads X-RateLimit-*. Reset is in milliseconds since 1970.
-func limitOf(h http.Header) *sinks.Limit {
-	limit, err1 := strconv.Atoi(h.Get("X-RateLimit-Limit"))
-	remaining, err2 := strconv.Atoi(h.Get("X-RateLimit-Remaining"))
-	reset, err3 := strconv.ParseInt(h.Get("X-RateLimit-Reset"), 10, 64)
-	if err1 != nil || err2 != nil || err3 != nil {
-		return nil
-	}
-	return &sinks.Limit{Limit: limit, Remaining: remaining, Reset: time.UnixMilli(reset)}
-}
-
-// longest is the longest wait that is taken from a header.
-const longest = time.Hour
-
-// retryAfter reads Retry-After, in seconds; without one, what X-RateLimit-Reset says.
-func retryAfter(h http.Header, l *sinks.Limit, now time.Time) time.Duration {
-	if s, err := strconv.Atoi(h.Get("Retry-After")); err == nil && s >= 0 {
-		return min(max(time.Duration(s)*time.Second, time.Second), longest)
-	}
-	if l != nil && l.Reset.After(now) {
-		return min(l.Reset.Sub(now), longest)
-	}
-	return 0
 }

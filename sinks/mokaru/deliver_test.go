@@ -151,8 +151,8 @@ func put(field, id, value string) ledger.Event {
 	return ledger.Event{View: ledger.Base, Field: field, Item: id, Op: ledger.OpPut, Value: ledger.Value(value)}
 }
 
-// TestTrap02: editing one project leaves the other where it is.
-func TestTrap02(t *testing.T) {
+// TestTrap02OneEditSendsTheFullList: editing one project leaves the other where it is.
+func TestTrap02OneEditSendsTheFullList(t *testing.T) {
 	inBubble(t, 0, func(r *rig) {
 		id := r.w.Create("firstName", `"Jane"`)
 		r.w.Commit(id, put("projects", "a", `{"name":"A","description":"first"}`), put("projects", "b", `{"name":"B","description":"second"}`))
@@ -192,9 +192,9 @@ func TestForeignDataSurvivesTheFirstConnection(t *testing.T) {
 	})
 }
 
-// TestTrap04: what Mokaru completes and reads back otherwise makes no second write, also
+// TestTrap04ReadBackInAnotherForm: what Mokaru completes and reads back otherwise makes no second write, also
 // when every write is read back, and when a doubt is.
-func TestTrap04(t *testing.T) {
+func TestTrap04ReadBackInAnotherForm(t *testing.T) {
 	inBubble(t, 0, func(r *rig) {
 		r.cfg.Verify = true
 		id := r.w.Create("linkedIn", `"https://linkedin.com/in/jane-smith"`, "website", `"https://janedoe.dev"`, "birthDate", `"1990-01-15"`)
@@ -238,9 +238,9 @@ func TestTrap04(t *testing.T) {
 	})
 }
 
-// TestTrap06: eight workers and thirty profiles on one account share its twenty calls a
+// TestTrap06OneBudgetForTheAccount: eight workers and thirty profiles on one account share its twenty calls a
 // minute: the stand-in refuses none.
-func TestTrap06(t *testing.T) {
+func TestTrap06OneBudgetForTheAccount(t *testing.T) {
 	inBubble(t, sandbox.DefaultPerMinute, func(r *rig) {
 		r.cfg = sinks.Config{Workers: 8, Verify: true}
 		for i := range 30 {

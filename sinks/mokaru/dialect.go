@@ -4,14 +4,18 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"vitae/ledger"
 	"vitae/sinks"
 )
 
-// Mapping is the version of the rules in this file. It is part of every hash: when the
-// rules change, every account is brought up to date once.
-const Mapping = 1
+// Mapping is the version of the rules that make bodies. It is part of every hash: when
+// the rules change, every account is brought up to date once.
+const Mapping = 2
+
+// Entity is the name of the root lane.
+const Entity = "profile"
 
 // scalar is one text of the Update Profile page.
 type scalar struct {
@@ -22,14 +26,12 @@ type scalar struct {
 }
 
 // scalars are in the order of the page, which is the order in a body.
-func scalars() []scalar {
-	return []scalar{
-		{"firstName", 100, false, false}, {"lastName", 100, false, false}, {"email", 254, false, false}, {"phone", 50, true, false},
-		{"address", 200, true, false}, {"country", 100, true, false}, {"province", 100, true, false}, {"birthDate", 0, true, true},
-		{"driverLicense", 50, true, false}, {"gender", 50, true, false}, {"jobTitle", 200, true, false}, {"summary", 2000, true, false},
-		{"sector", 100, true, false}, {"employer", 200, true, false}, {"linkedIn", 0, true, false}, {"website", 500, true, false},
-		{"portfolio", 500, true, false},
-	}
+var scalars = []scalar{
+	{"firstName", 100, false, false}, {"lastName", 100, false, false}, {"email", 254, false, false}, {"phone", 50, true, false},
+	{"address", 200, true, false}, {"country", 100, true, false}, {"province", 100, true, false}, {"birthDate", 0, true, true},
+	{"driverLicense", 50, true, false}, {"gender", 50, true, false}, {"jobTitle", 200, true, false}, {"summary", 2000, true, false},
+	{"sector", 100, true, false}, {"employer", 200, true, false}, {"linkedIn", 0, true, false}, {"website", 500, true, false},
+	{"portfolio", 500, true, false},
 }
 
 // collection is one list of the page, with the members of its items in the order of a body.
@@ -39,50 +41,90 @@ type collection struct {
 	members []string
 }
 
-func collections() []collection {
-	return []collection{
-		{"summaries", 100, []string{"title", "content"}},
-		{"projects", 100, []string{"name", "description", "organisation", "startDate", "endDate", "isCurrent", "url"}},
-		{"certificates", 100, []string{"name", "issuer", "description", "issueDate", "expiryDate", "credentialId", "verificationUrl"}},
-		{"awards", 100, []string{"name", "organisation", "description", "date"}},
-		{"publications", 100, []string{"name", "publisher", "date", "url", "description"}},
-		{"interests", 100, []string{"name", "description"}},
-		{"jobTitles", 50, []string{"title"}},
-	}
+var collections = []collection{
+	{"summaries", 100, []string{"title", "content"}},
+	{"projects", 100, []string{"name", "description", "organisation", "startDate", "endDate", "isCurrent", "url"}},
+	{"certificates", 100, []string{"name", "issuer", "description", "issueDate", "expiryDate", "credentialId", "verificationUrl"}},
+	{"awards", 100, []string{"name", "organisation", "description", "date"}},
+	{"publications", 100, []string{"name", "publisher", "date", "url", "description"}},
+	{"interests", 100, []string{"name", "description"}},
+	{"jobTitles", 50, []string{"title"}},
 }
 
 // isField says whether the page has a field of this name.
 func isField(name string) bool {
-	return slices.ContainsFunc(scalars(), func(s scalar) bool { return s.name == name }) ||
-		slices.ContainsFunc(collections(), func(c collection) bool { return c.name == name })
+	return slices.ContainsFunc(scalars, func(s scalar) bool { return s.name == name }) ||
+		slices.ContainsFunc(collections, func(c collection) bool { return c.name == name })
 }
 
-// concerns says whether an event can change a body: it is about a field of the page (in
-// whatever resume; locale variants are not carried), or about a resume as a whole.
-func concerns(e *ledger.Event) bool { return e.Field == "" || isField(e.Field) }
+// profileLane is what most events concern.
+var profileLane = []string{Entity}
 
-// build makes the body from an opened state; sent names the fields that were sent before.
-func build(p *ledger.Profile, sent []string) (sinks.Payload, error) {
-	settings, ok, err := sinks.SettingsOf(p, ledger.Mokaru)
+// concerns names the lanes whose body an event can change: that of an item, or the
+// profile's for a field of the page, in whatever resume. Locale variants are not carried,
+// nor is the order of a section. What is about a resume as a whole, or about the
+// connection itself, concerns all.
+func concerns(e *ledger.Event) (lanes []string, all bool) {
+	switch s, ok := sectionFrom(e.Field); {
+	case e.Field == "":
+		return nil, true
+	case e.Field == ledger.Connections:
+		return nil, e.Item == ledger.Mokaru
+	case ok && e.Item != "" && (e.Op == ledger.OpPut || e.Op == ledger.OpRemove):
+		return []string{sinks.ItemEntity(s.name, e.Item)}, false
+	case !ok && isField(e.Field):
+		return profileLane, false
+	}
+	return nil, false
+}
+
+// resumeOf gives the resume that the connection names; ok is false when it is not there.
+func resumeOf(p *ledger.Profile) (resume string, ok bool, err error) {
+	settings, connected, err := sinks.SettingsOf(p, ledger.Mokaru)
+	switch {
+	case err != nil:
+		return "", false, err
+	case !connected:
+		return "", false, fmt.Errorf("connection: %w", ledger.ErrNotFound)
+	}
+	return settings.Resume, p.Resumes[settings.Resume] != nil, nil
+}
+
+// build makes what an entity should be, from an opened state.
+func build(entity string, p *ledger.Profile, have sinks.Have) (sinks.Payload, error) {
+	resume, ok, err := resumeOf(p)
 	switch {
 	case err != nil:
 		return sinks.Payload{}, err
 	case !ok:
-		return sinks.Payload{}, fmt.Errorf("connection: %w", ledger.ErrNotFound)
-	case p.Resumes[settings.Resume] == nil:
 		return sinks.Payload{}, &sinks.Unsendable{Why: "the resume that the connection names is not there"}
 	}
+	name, item := sinks.SplitEntity(entity)
+	if s, ok := sectionOf(name); ok && item != "" {
+		return s.build(p, resume, item, have)
+	} else if ok {
+		return sinks.Payload{Mapping: Mapping}, nil // there is no order to be told
+	}
+	if entity != Entity {
+		return sinks.Payload{}, fmt.Errorf("mokaru: no lane %q: %w", entity, ledger.ErrNotFound)
+	}
+	return buildProfile(p, resume, have)
+}
+
+// buildProfile makes the profile's body: what the state has of the page, and nothing else.
+func buildProfile(p *ledger.Profile, resume string, have sinks.Have) (sinks.Payload, error) {
 	body := ledger.Node{Kind: ledger.NodeObject}
-	var fields, wrong []string
+	out := sinks.Payload{Mapping: Mapping}
+	var wrong []string
 	put := func(name string, v ledger.Node) {
-		fields = append(fields, name)
+		out.Fields = append(out.Fields, name)
 		body.Members = append(body.Members, ledger.NodeMember{Name: name, Node: v})
 	}
-	for _, s := range scalars() {
+	for _, s := range scalars {
 		v := p.Scalar(s.name)
 		if v == nil {
-			if s.clear && slices.Contains(sent, s.name) {
-				put(s.name, ledger.Node{Kind: ledger.NodeNull})
+			if s.clear && slices.Contains(have.Fields, s.name) {
+				out.Clears = append(out.Clears, s.name)
 			}
 			continue
 		}
@@ -91,13 +133,16 @@ func build(p *ledger.Profile, sent []string) (sinks.Payload, error) {
 			return sinks.Payload{}, fmt.Errorf("%s: %w", s.name, ledger.ErrFormat)
 		}
 		if s.max > 0 && ledger.Length(n.Text) > s.max {
-			wrong = append(wrong, fmt.Sprintf("%s has more than %d characters", s.name, s.max))
+			wrong = append(wrong, tooLong(s.name, s.max))
 		}
 		put(s.name, n)
 	}
-	for _, c := range collections() {
-		items := p.Items(settings.Resume, c.name)
-		if len(items) == 0 && !slices.Contains(sent, c.name) {
+	for _, c := range collections {
+		items := p.Items(resume, c.name)
+		if len(items) == 0 {
+			if slices.Contains(have.Fields, c.name) {
+				out.Clears = append(out.Clears, c.name)
+			}
 			continue
 		}
 		if len(items) > c.most {
@@ -116,11 +161,55 @@ func build(p *ledger.Profile, sent []string) (sinks.Payload, error) {
 	if len(wrong) > 0 {
 		return sinks.Payload{}, &sinks.Unsendable{Why: strings.Join(wrong, "; ")}
 	}
-	out := sinks.Payload{Fields: fields, Mapping: Mapping}
-	if len(fields) > 0 { // Mokaru refuses a body without a field
-		out.Body, out.Echo = body.Append(nil), echo(body, fields)
+	out.Echo = echo(body, out.Fields)
+	if len(out.Fields) > 0 {
+		out.Body = body.Append(nil)
 	}
 	return out, nil
+}
+
+func tooLong(name string, max int) string {
+	return fmt.Sprintf("%s has more than %d characters", name, max)
+}
+
+// compose is the request that brings the profile to a body: its fields, and null or an
+// empty list for those that are to be emptied, in the order of the page. nil when there is
+// nothing to be said, which Mokaru would refuse.
+func compose(body []byte, clears []string) ([]byte, error) {
+	have, err := parseBody(body)
+	if err != nil {
+		return nil, err
+	}
+	out := ledger.Node{Kind: ledger.NodeObject}
+	put := func(name string, clear bool, empty ledger.NodeKind) {
+		if v, ok := have.Member(name); ok {
+			out.Members = append(out.Members, ledger.NodeMember{Name: name, Node: v})
+		} else if clear && slices.Contains(clears, name) {
+			out.Members = append(out.Members, ledger.NodeMember{Name: name, Node: ledger.Node{Kind: empty}})
+		}
+	}
+	for _, s := range scalars {
+		put(s.name, s.clear, ledger.NodeNull)
+	}
+	for _, c := range collections {
+		put(c.name, true, ledger.NodeArray)
+	}
+	if len(out.Members) == 0 {
+		return nil, nil
+	}
+	return out.Append(nil), nil
+}
+
+// parseBody reads a body of our own; none is an empty object.
+func parseBody(body []byte) (ledger.Node, error) {
+	if body == nil {
+		return ledger.Node{Kind: ledger.NodeObject}, nil
+	}
+	n, err := ledger.ParseJSON(body)
+	if err != nil || n.Kind != ledger.NodeObject {
+		return n, fmt.Errorf("mokaru: a body of our own: %w", ledger.ErrFormat)
+	}
+	return n, nil
 }
 
 // pick keeps the named members of an object, in the order of the names. What only
@@ -139,14 +228,15 @@ func pick(n ledger.Node, names []string) ledger.Node {
 const midnight = "T00:00:00.000Z"
 
 // echo brings a body, or what a read gives, into the one form in which the two are
-// compared: the named fields in order, nothing for null as null, a day without the time
-// that reads add, and no isCurrent that is false.
+// compared: the named fields in order, without those that hold nothing.
 func echo(n ledger.Node, fields []string) []byte {
 	out := ledger.Node{Kind: ledger.NodeObject}
 	put := func(name string, v ledger.Node) {
-		out.Members = append(out.Members, ledger.NodeMember{Name: name, Node: v})
+		if !hollow(v) {
+			out.Members = append(out.Members, ledger.NodeMember{Name: name, Node: v})
+		}
 	}
-	for _, s := range scalars() {
+	for _, s := range scalars {
 		if !slices.Contains(fields, s.name) {
 			continue
 		}
@@ -156,26 +246,56 @@ func echo(n ledger.Node, fields []string) []byte {
 		}
 		put(s.name, v)
 	}
-	for _, c := range collections() {
+	for _, c := range collections {
 		if !slices.Contains(fields, c.name) {
 			continue
 		}
 		v, _ := n.Member(c.name)
 		list := ledger.Node{Kind: ledger.NodeArray}
 		for _, item := range v.Elems {
-			item = pick(item, c.members)
-			item.Members = slices.DeleteFunc(item.Members, func(m ledger.NodeMember) bool { return m.Node.Kind == ledger.NodeBool && !m.Node.Bool })
-			for i := range item.Members {
-				item.Members[i].Node = day(item.Members[i].Node)
-			}
-			list.Elems = append(list.Elems, item)
+			list.Elems = append(list.Elems, plain(item, c.members))
 		}
 		put(c.name, list)
 	}
 	return out.Append(nil)
 }
 
+// plain is an item in the form in which items are compared: the named members in order,
+// a day without the time that reads add, and without what holds nothing: a member that is
+// null, an empty text or list, and an isCurrent that is false.
+func plain(item ledger.Node, names []string) ledger.Node {
+	item = pick(item, names)
+	for i := range item.Members {
+		if m := &item.Members[i]; isDate(m.Name) {
+			m.Node = day(m.Node)
+		}
+	}
+	item.Members = slices.DeleteFunc(item.Members, func(m ledger.NodeMember) bool { return hollow(m.Node) })
+	return item
+}
+
+// hollow says that a value is as good as none.
+func hollow(n ledger.Node) bool {
+	switch n.Kind {
+	case ledger.NodeNull:
+		return true
+	case ledger.NodeBool:
+		return !n.Bool
+	case ledger.NodeString:
+		return n.Text == ""
+	case ledger.NodeArray:
+		return len(n.Elems) == 0
+	}
+	return false
+}
+
+// isDate says whether a member of an item is a date, by its name.
+func isDate(name string) bool { return name == "date" || strings.HasSuffix(name, "Date") }
+
+// day cuts a timestamp that is a day at midnight to the day.
 func day(n ledger.Node) ledger.Node {
-	n.Text = strings.TrimSuffix(n.Text, midnight)
+	if n.Kind == ledger.NodeString && len(n.Text) == len(time.DateOnly+midnight) {
+		n.Text = strings.TrimSuffix(n.Text, midnight)
+	}
 	return n
 }

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -40,28 +38,44 @@ func list(p *ledger.Profile, view, name string, items ...string) {
 	p.Resumes[view].Collections[name] = c
 }
 
+// canonical is what the ledger keeps of a text that was typed.
+func canonical(t *testing.T, name, typed string) ledger.Value {
+	t.Helper()
+	f, _, ok := ledger.Lookup(name)
+	v, _, errs := f.Check(ledger.TextNode(typed), "")
+	if !ok || len(errs) > 0 {
+		t.Fatalf("%s: %v", name, errs)
+	}
+	return v
+}
+
 func all() (names []string) {
-	for _, s := range scalars() {
+	for _, s := range scalars {
 		names = append(names, s.name)
 	}
-	for _, c := range collections() {
+	for _, c := range collections {
 		names = append(names, c.name)
 	}
 	return names
 }
 
+// body is the request that is made for a profile; sent was there before.
 func body(t *testing.T, p *ledger.Profile, sent ...string) string {
 	t.Helper()
-	out, err := build(p, sent)
+	out, err := build(Entity, p, sinks.Have{Fields: sent})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(out.Body)
+	request, err := compose(out.Body, out.Clears)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(request)
 }
 
 func TestBody(t *testing.T) {
 	p := state("")
-	if out, err := build(p, nil); err != nil || out.Body != nil {
+	if out, err := build(Entity, p, sinks.Have{Fields: []string{"firstName"}}); err != nil || out.Body != nil || out.Clears != nil || body(t, p, "firstName") != "" {
 		t.Errorf("a profile without a field that Mokaru has: %s, %v", out.Body, err)
 	}
 	set(p, "lastName", `"Smith \"J\" é"`)
@@ -82,13 +96,14 @@ func TestBody(t *testing.T) {
 		t.Errorf("another resume: %s", got)
 	}
 	delete(p.Resumes, "01ARZ3NDEKTSV4RRFFQ69G5FAV")
-	if _, err := build(p, nil); !errors.As(err, new(*sinks.Unsendable)) {
+	if _, err := build(Entity, p, sinks.Have{}); !errors.As(err, new(*sinks.Unsendable)) {
 		t.Errorf("a resume that is gone: %v", err)
 	}
 }
 
-// TestTrap01: null for a name or the email is never emitted; the fourteen others clear.
-func TestTrap01(t *testing.T) {
+// TestTrap01NullNeverForNamesAndEmail: null for them is never emitted, whoever asks; the
+// fourteen others clear.
+func TestTrap01NullNeverForNamesAndEmail(t *testing.T) {
 	var doc map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(body(t, state(""), all()...)), &doc); err != nil {
 		t.Fatal(err)
@@ -112,10 +127,25 @@ func TestTrap01(t *testing.T) {
 	if nulls != 14 || empties != 7 {
 		t.Errorf("%d nulls and %d empty lists", nulls, empties)
 	}
+	if got, err := compose([]byte(`{"phone":"1"}`), []string{"firstName", "lastName", "email"}); err != nil || string(got) != `{"phone":"1"}` {
+		t.Errorf("asked for: %s, %v", got, err)
+	}
 }
 
-// TestTrap03: an empty list that was sent before is sent as [], one that never was is absent.
-func TestTrap03(t *testing.T) {
+// TestTrap02OneEditSendsTheFullList: an edited item takes the others along.
+func TestTrap02OneEditSendsTheFullList(t *testing.T) {
+	p := state("")
+	list(p, ledger.Base, "projects", `{"name":"A","description":"first"}`, `{"name":"B","description":"second"}`, `{"name":"C","description":"third"}`)
+	p.Resumes[ledger.Base].Collections["projects"].Items["i1"] = ledger.Cell{Value: ledger.Value(`{"name":"B","description":"edited"}`)}
+	const want = `{"projects":[{"name":"A","description":"first"},{"name":"B","description":"edited"},{"name":"C","description":"third"}]}`
+	if got := body(t, p, "projects"); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestTrap03EmptyListIsNotAbsent: an empty list that was sent before is sent as [], one
+// that never was is absent.
+func TestTrap03EmptyListIsNotAbsent(t *testing.T) {
 	p := state("")
 	set(p, "firstName", `"Jane"`)
 	list(p, ledger.Base, "projects") // it had items once
@@ -146,7 +176,7 @@ func TestLimitsAreCheckedBeforeSending(t *testing.T) {
 	} {
 		p := state("")
 		c.fill(p)
-		_, err := build(p, nil)
+		_, err := build(Entity, p, sinks.Have{})
 		why := (*sinks.Unsendable)(nil)
 		if errors.As(err, &why) != (c.why != "") || why != nil && why.Why != c.why {
 			t.Errorf("%s: %v", name, err)
@@ -161,12 +191,12 @@ func TestCatalogue(t *testing.T) {
 			if h.How == ledger.NotCarried || strings.HasPrefix(h.As, "/v1/") || f.Name != h.As {
 				continue
 			}
-			s := slices.IndexFunc(scalars(), func(s scalar) bool { return s.name == f.Name })
-			c := slices.IndexFunc(collections(), func(c collection) bool { return c.name == f.Name })
+			s := slices.IndexFunc(scalars, func(s scalar) bool { return s.name == f.Name })
+			c := slices.IndexFunc(collections, func(c collection) bool { return c.name == f.Name })
 			switch {
-			case s >= 0 && (scalars()[s].max != h.Max || scalars()[s].clear != (h.Clear == ledger.ClearNull)):
+			case s >= 0 && (scalars[s].max != h.Max || scalars[s].clear != (h.Clear == ledger.ClearNull)):
 				t.Errorf("%s: the catalogue says %+v", f.Name, h)
-			case c >= 0 && (collections()[c].most != h.Max || h.Clear != ledger.ClearList):
+			case c >= 0 && (collections[c].most != h.Max || h.Clear != ledger.ClearList):
 				t.Errorf("%s: the catalogue says %+v", f.Name, h)
 			case s < 0 && c < 0:
 				t.Errorf("%s is in the catalogue only", f.Name)
@@ -176,7 +206,7 @@ func TestCatalogue(t *testing.T) {
 			}
 			for _, m := range f.Item {
 				for _, mh := range m.Homes {
-					if mh.Provider == ledger.Mokaru && !slices.Contains(collections()[c].members, m.Name) {
+					if mh.Provider == ledger.Mokaru && !slices.Contains(collections[c].members, m.Name) {
 						t.Errorf("%s.%s is in the catalogue only", f.Name, m.Name)
 					}
 				}
@@ -189,96 +219,38 @@ func TestCatalogue(t *testing.T) {
 }
 
 func TestConcerns(t *testing.T) {
-	for field, want := range map[string]bool{"firstName": true, "projects": true, "": true, "headline": false, "firstName@fr_FR": false, "skills": false, "phones": false, "phone": true,
-		"nexudus.gender": false, "name": false} {
-		if got := concerns(&ledger.Event{Field: field, Op: ledger.OpSet}); got != want {
-			t.Errorf("%q: %v", field, got)
-		}
-	}
-}
-
-// TestTrap05: X-RateLimit-Reset is in milliseconds, Retry-After in seconds.
-func TestTrap05(t *testing.T) {
-	now := time.UnixMilli(1_800_000_000_000)
-	h := http.Header{}
-	h.Set("X-RateLimit-Limit", "20")
-	h.Set("X-RateLimit-Remaining", "0")
-	h.Set("X-RateLimit-Reset", "1800000042000")
-	h.Set("Retry-After", "17")
-	l := limitOf(h)
-	if l == nil || l.Limit != 20 || l.Remaining != 0 || l.Reset.Sub(now) != 42*time.Second {
-		t.Fatalf("%+v", l)
-	}
-	if d := retryAfter(h, l, now); d != 17*time.Second {
-		t.Errorf("Retry-After: 17 is %s", d)
-	}
-	h.Del("Retry-After")
-	if d := retryAfter(h, l, now); d != 42*time.Second {
-		t.Errorf("without it: %s", d)
-	}
-	h.Set("Retry-After", "99999999")
-	if d := retryAfter(h, l, now); d != time.Hour {
-		t.Errorf("an endless one: %s", d)
-	}
-	if limitOf(http.Header{}) != nil || retryAfter(http.Header{}, nil, now) != 0 {
-		t.Error("no headers, no limit")
-	}
-}
-
-func TestClassify(t *testing.T) {
 	type want struct {
-		verdict sinks.Verdict
-		kind    string
+		lanes string
+		all   bool
 	}
-	for name, c := range map[string]struct {
-		a    sinks.Answer
+	for _, c := range []struct {
+		e    ledger.Event
 		want want
 	}{
-		"refused dial":   {sinks.Answer{Sent: sinks.SentNo, Err: os.ErrClosed}, want{sinks.NotSent, sinks.TypeUnreachable}},
-		"no answer":      {sinks.Answer{Sent: sinks.SentUnknown, Err: os.ErrDeadlineExceeded}, want{sinks.Unknown, sinks.TypeNoAnswer}},
-		"broken off":     {sinks.Answer{Status: 200, Sent: sinks.SentYes, Err: os.ErrDeadlineExceeded}, want{sinks.Unknown, sinks.TypeNoAnswer}},
-		"good":           {sinks.Answer{Status: 200, Sent: sinks.SentYes}, want{sinks.Applied, ""}},
-		"201":            {sinks.Answer{Status: 201, Sent: sinks.SentYes}, want{sinks.Unknown, sinks.UnknownType}},
-		"redirect":       {sinks.Answer{Status: 308, Sent: sinks.SentYes}, want{sinks.SinkError, "redirect"}},
-		"validation":     {sinks.Answer{Status: 400, Sent: sinks.SentYes}, want{sinks.Refused, "validation"}},
-		"key":            {sinks.Answer{Status: 401, Sent: sinks.SentYes}, want{sinks.AccountError, "unauthorized"}},
-		"plan":           {sinks.Answer{Status: 403, Sent: sinks.SentYes}, want{sinks.AccountError, "forbidden"}},
-		"not found":      {sinks.Answer{Status: 404, Sent: sinks.SentYes}, want{sinks.Refused, "not_found"}},
-		"busy":           {sinks.Answer{Status: 409, Sent: sinks.SentYes}, want{sinks.Busy, "busy"}},
-		"too large":      {sinks.Answer{Status: 413, Sent: sinks.SentYes}, want{sinks.Refused, "too_large"}},
-		"unknown 4xx":    {sinks.Answer{Status: 418, Sent: sinks.SentYes}, want{sinks.Refused, sinks.UnknownType}},
-		"throttled":      {sinks.Answer{Status: 429, Sent: sinks.SentYes}, want{sinks.Throttled, sinks.TypeThrottled}},
-		"server":         {sinks.Answer{Status: 500, Sent: sinks.SentYes}, want{sinks.Unknown, "server_error"}},
-		"gateway":        {sinks.Answer{Status: 504, Sent: sinks.SentYes}, want{sinks.Unknown, "server_error"}},
-		"unknown server": {sinks.Answer{Status: 599, Sent: sinks.SentYes}, want{sinks.Unknown, sinks.UnknownType}},
+		{ledger.Event{Field: "firstName", Op: ledger.OpSet}, want{"[profile]", false}},
+		{ledger.Event{Field: "phone", Op: ledger.OpClear}, want{"[profile]", false}},
+		{ledger.Event{Field: "projects", Item: "a", Op: ledger.OpPut}, want{"[profile]", false}},
+		{ledger.Event{Field: "jobTitles", Op: ledger.OpOrder}, want{"[profile]", false}},
+		{ledger.Event{Field: "workExperiences", Item: "a", Op: ledger.OpPut}, want{"[experiences/a]", false}},
+		{ledger.Event{Field: "educations", Item: "a", Op: ledger.OpRemove}, want{"[education/a]", false}},
+		{ledger.Event{Field: "skills", Item: "a", Op: ledger.OpPut}, want{"[skills/a]", false}},
+		{ledger.Event{Field: "skills", Op: ledger.OpOrder}, want{"[]", false}},
+		{ledger.Event{View: ledger.Shared, Op: ledger.OpCreated}, want{"[]", true}},
+		{ledger.Event{View: "r", Item: ledger.Base, Op: ledger.OpCopied}, want{"[]", true}},
+		{ledger.Event{View: "r", Op: ledger.OpDeleted}, want{"[]", true}},
+		{ledger.Event{Field: ledger.Connections, Item: ledger.Mokaru, Op: ledger.OpBound}, want{"[]", true}},
+		{ledger.Event{Field: ledger.Connections, Item: ledger.LinkedIn, Op: ledger.OpBound}, want{"[]", false}},
+		{ledger.Event{Field: ledger.Deliveries, Item: ledger.Mokaru, Op: ledger.OpDecided}, want{"[]", false}},
+		{ledger.Event{Field: "headline", Op: ledger.OpSet}, want{"[]", false}},
+		{ledger.Event{Field: "firstName@fr_FR", Op: ledger.OpSet}, want{"[]", false}},
+		{ledger.Event{Field: "phones", Item: "a", Op: ledger.OpPut}, want{"[]", false}},
+		{ledger.Event{Field: "languages", Item: "a", Op: ledger.OpPut}, want{"[]", false}},
+		{ledger.Event{Field: "nexudus.gender", Op: ledger.OpSet}, want{"[]", false}},
+		{ledger.Event{Field: "name", Op: ledger.OpSet}, want{"[]", false}}, // of a resume, and of a skill
 	} {
-		out := classify(c.a, time.Now())
-		if out.Verdict != c.want.verdict || out.Fault.Type != c.want.kind {
-			t.Errorf("%s: %s %+v", name, out.Verdict, out.Fault)
-		}
-		if out.Verdict == sinks.Unknown && out.Fault.Sent == sinks.SentYes && c.a.Status != 200 {
-			t.Errorf("%s: in doubt, and yet sent is yes", name)
-		}
-	}
-	for body, want := range map[string]sinks.Verdict{`{"success":true}`: sinks.Applied, `{"success":true,"updated":true}`: sinks.Applied,
-		`{"success":true,"updated":false}`: sinks.Unchanged, `{"success":false}`: sinks.Unknown, `<html>`: sinks.Unknown, ``: sinks.Unknown, `{}`: sinks.Unknown} {
-		if got, _ := acknowledged([]byte(body)); got != want {
-			t.Errorf("%s: %s", body, got)
-		}
-	}
-}
-
-// TestRefusalRepeatsNoValue: only names of the page are taken out of an error.
-func TestRefusalRepeatsNoValue(t *testing.T) {
-	for body, want := range map[string]string{
-		`{"error":"Validation failed","details":["phone: jane@example.com is too long","projects[3].name: secret"]}`: "Mokaru refuses phone, projects",
-		`{"error":"Validation failed","details":{"email":["jane@example.com is taken"]}}`:                            "Mokaru refuses email",
-		`{"error":"Validation failed","details":[{"field":"website","message":"secret"}]}`:                           "Mokaru refuses website",
-		`{"error":"jane@example.com"}`: "Mokaru refuses the body",
-		`jane@example.com`:             "Mokaru refuses the body",
-	} {
-		if got := refusal([]byte(body)); got != want {
-			t.Errorf("%s: %q", body, got)
+		lanes, all := concerns(&c.e)
+		if got := (want{fmt.Sprint(lanes), all}); got != c.want {
+			t.Errorf("%s %q: %v", c.e.Op, c.e.Field, got)
 		}
 	}
 }
@@ -290,16 +262,44 @@ func TestEchoIsAFixedPoint(t *testing.T) {
 	set(p, "linkedIn", `"https://linkedin.com/in/jane-smith"`)
 	list(p, ledger.Base, "projects", `{"name":"n","description":"d","startDate":"2020-02-03","isCurrent":false}`)
 	list(p, ledger.Base, "jobTitles", `{"title":"t"}`)
-	sent, err := build(p, []string{"phone", "interests"})
+	sent, err := build(Entity, p, sinks.Have{Fields: []string{"phone", "interests"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	read, err := ledger.ParseJSON([]byte(`{"seniority":"x","phone":null,"birthDate":"1990-01-15T00:00:00.000Z","linkedIn":"https://linkedin.com/in/jane-smith","country":"foreign",
-		"projects":[{"description":"d","name":"n","startDate":"2020-02-03T00:00:00.000Z","endDate":null,"id":"7"}],"jobTitles":[{"title":"t","displayOrder":0}],"interests":[],"awards":[{"name":"foreign"}]}`))
+	read := `{"data":{"seniority":"x","phone":null,"birthDate":"1990-01-15T00:00:00.000Z","linkedIn":"https://linkedin.com/in/jane-smith","country":"foreign",
+		"projects":[{"description":"d","name":"n","startDate":"2020-02-03T00:00:00.000Z","endDate":null,"id":"7"}],"jobTitles":[{"title":"t","displayOrder":0}],"interests":[],
+		"awards":[{"name":"foreign"},{"name":"too"}]}}`
+	// A read is cut to what was sent, and to what was cleared with it.
+	got, ok := parseProfile([]byte(read), append(sent.Fields, "phone", "interests"))
+	if !ok || string(got.Echo) != string(sent.Echo) {
+		t.Errorf("read %s\nsent %s", got.Echo, sent.Echo)
+	}
+	// What should be gone and is not, is told apart.
+	if got, ok := parseProfile([]byte(strings.Replace(read, `"phone":null`, `"phone":"1"`, 1)), append(sent.Fields, "phone", "interests")); !ok || string(got.Echo) == string(sent.Echo) {
+		t.Errorf("a phone that is still there: %s", got.Echo)
+	}
+	for _, bad := range []string{``, `{}`, `{"data":null}`, `{"data":[]}`, `<html>`} {
+		if _, ok := parseProfile([]byte(bad), sent.Fields); ok {
+			t.Errorf("%q is taken for a profile", bad)
+		}
+	}
+}
+
+// TestTrap04ReadBackInAnotherForm: what Mokaru completes and what it turns into timestamps
+// is kept in its final form already, so the echo of a read is that of what was sent.
+func TestTrap04ReadBackInAnotherForm(t *testing.T) {
+	p := state("")
+	for name, typed := range map[string]string{"linkedIn": "jane-smith", "website": "janedoe.dev", "portfolio": "http://folio.example", "birthDate": "1990-01-15"} {
+		set(p, name, string(canonical(t, name, typed)))
+	}
+	list(p, ledger.Base, "certificates", `{"name":"C","issuer":"I","issueDate":"2020-02-03","expiryDate":"2021-02"}`)
+	sent, err := build(Entity, p, sinks.Have{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := echo(read, sent.Fields); string(got) != string(sent.Echo) {
-		t.Errorf("read %s\nsent %s", got, sent.Echo)
+	got, ok := parseProfile([]byte(`{"data":{"linkedIn":"https://linkedin.com/in/jane-smith","website":"https://janedoe.dev","portfolio":"http://folio.example",
+		"birthDate":"1990-01-15T00:00:00.000Z","certificates":[{"name":"C","issuer":"I","issueDate":"2020-02-03T00:00:00.000Z","expiryDate":"2021-02"}]}}`), sent.Fields)
+	if !ok || string(got.Echo) != string(sent.Echo) {
+		t.Errorf("read %s\nsent %s", got.Echo, sent.Echo)
 	}
 }

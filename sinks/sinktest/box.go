@@ -29,6 +29,8 @@ type Box struct {
 	Blind bool
 	// Refuse says which documents are refused, with 400.
 	Refuse func(body []byte) bool
+	// Normalise is what the box makes of a document before it keeps it; nil keeps it.
+	Normalise func(body []byte) []byte
 	// OnPut is called for every PUT before it takes effect.
 	OnPut func(Put)
 
@@ -76,6 +78,9 @@ func (b *Box) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 	default:
 		b.docs[put.Credential] = body
+		if b.Normalise != nil {
+			b.docs[put.Credential] = b.Normalise(body)
+		}
 		b.puts = append(b.puts, put)
 		_, _ = io.WriteString(w, "ok") // a recorder takes everything
 	}
@@ -86,6 +91,13 @@ func (b *Box) Document(credential string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return string(b.docs[credential])
+}
+
+// Meddle replaces what the box holds for a credential: somebody else edits it.
+func (b *Box) Meddle(credential, document string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.docs[credential] = []byte(document)
 }
 
 // Puts are the PUTs that took effect, in order.
@@ -118,7 +130,15 @@ func (b *Box) Entities() []sinks.Entity {
 }
 
 // Concerns implements sinks.Provider: everything but the field "headline".
-func (b *Box) Concerns(e *ledger.Event) bool { return e.Field != "headline" }
+func (b *Box) Concerns(e *ledger.Event) ([]string, bool) {
+	if e.Field == "headline" {
+		return nil, false
+	}
+	return []string{"profile"}, false
+}
+
+// Items implements sinks.Provider: there are no sections.
+func (b *Box) Items(string, *ledger.Profile) ([]string, error) { return nil, nil }
 
 // Rate implements sinks.Provider.
 func (b *Box) Rate() sinks.Rate { return b.Limit }
@@ -139,7 +159,7 @@ func Want(p *ledger.Profile) []byte {
 }
 
 // Build implements sinks.Provider. A state with the field "unsendable" is none.
-func (b *Box) Build(_ string, p *ledger.Profile, _ []string) (sinks.Payload, error) {
+func (b *Box) Build(_ string, p *ledger.Profile, _ sinks.Have) (sinks.Payload, error) {
 	if p.Scalar("unsendable") != nil {
 		return sinks.Payload{}, &sinks.Unsendable{Why: "the box takes no unsendable"}
 	}
@@ -154,11 +174,12 @@ func (b *Box) Call(ctx context.Context, c sinks.Call) sinks.Outcome {
 }
 
 // Read implements sinks.Reader.
-func (b *Box) Read(ctx context.Context, c sinks.Call) ([]byte, sinks.Outcome) {
+func (b *Box) Read(ctx context.Context, c sinks.Call) (sinks.Reading, sinks.Outcome) {
 	if b.Blind {
-		return nil, sinks.Outcome{Verdict: sinks.Unknown, Fault: sinks.Fault{Type: "blind"}}
+		return sinks.Reading{}, sinks.Outcome{Verdict: sinks.Unknown, Fault: sinks.Fault{Type: "blind"}}
 	}
-	return b.exchange(ctx, http.MethodGet, c)
+	body, out := b.exchange(ctx, http.MethodGet, c)
+	return sinks.Reading{Echo: body}, out
 }
 
 func (b *Box) exchange(ctx context.Context, method string, c sinks.Call) ([]byte, sinks.Outcome) {

@@ -23,6 +23,7 @@ type World struct {
 
 	mu       sync.Mutex
 	profiles map[ledger.ProfileID]*ledger.Profile
+	past     map[ledger.ProfileID][]*ledger.Profile // after each of its commits
 	secrets  map[string]string
 	head     stream.Head
 }
@@ -31,6 +32,7 @@ type World struct {
 func NewWorld() *World {
 	b := stream.NewMemory(8 << 20)
 	return &World{Blocks: b, Ledger: stream.OpenLedger(b, ledger.NewID(time.Now())), profiles: map[ledger.ProfileID]*ledger.Profile{},
+		past:    map[ledger.ProfileID][]*ledger.Profile{},
 		secrets: map[string]string{}}
 }
 
@@ -110,6 +112,7 @@ func (w *World) Commit(id ledger.ProfileID, events ...ledger.Event) ledger.Seq {
 	w.head = stream.Head{Seq: seq, Hash: ledger.HashOf(b), Pos: pos, Time: now}
 	p.Apply(seq, ledger.HashOf(raw), c)
 	w.profiles[id] = p
+	w.past[id] = append(w.past[id], p)
 	return seq
 }
 
@@ -127,6 +130,43 @@ func (w *World) Profile(_ context.Context, id ledger.ProfileID, atLeast ledger.S
 		return nil, fmt.Errorf("ledger at %d, not %d: %w", w.head.Seq, atLeast, ledger.ErrUnavailable)
 	}
 	return p.Clone(), nil
+}
+
+// ProfileAt implements sinks.States.
+func (w *World) ProfileAt(_ context.Context, id ledger.ProfileID, seq ledger.Seq) (*ledger.Profile, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var found *ledger.Profile
+	for _, at := range w.past[id] {
+		if at.Seq <= seq {
+			found = at
+		}
+	}
+	if found == nil {
+		return nil, ledger.ErrNotFound
+	}
+	return found.Clone(), nil
+}
+
+// Decide commits what a person decided about a parked edit.
+func (w *World) Decide(id ledger.ProfileID, provider, park, action string) ledger.Seq {
+	return w.Commit(id, ledger.Event{View: ledger.Shared, Field: ledger.Deliveries, Item: provider, Op: ledger.OpDecided,
+		Value: ledger.Value(fmt.Sprintf(`{"action":%q,"park":%q}`, action, park))})
+}
+
+// Put puts a collection's item: its id and its JSON value.
+func (w *World) Put(id ledger.ProfileID, field, item, value string) ledger.Seq {
+	return w.Commit(id, ledger.Event{View: ledger.Base, Field: field, Item: item, Op: ledger.OpPut, Value: ledger.Value(value)})
+}
+
+// Remove takes an item out of a collection.
+func (w *World) Remove(id ledger.ProfileID, field, item string) ledger.Seq {
+	return w.Commit(id, ledger.Event{View: ledger.Base, Field: field, Item: item, Op: ledger.OpRemove})
+}
+
+// Order puts a collection's items in an order.
+func (w *World) Order(id ledger.ProfileID, field string, items ...string) ledger.Seq {
+	return w.Commit(id, ledger.Event{View: ledger.Base, Field: field, Op: ledger.OpOrder, Order: items})
 }
 
 // Digest implements sinks.Vault.
@@ -159,6 +199,22 @@ func (w *World) Secret(_ context.Context, p ledger.ProfileID, name string) ([]by
 // Seal implements sinks.Vault: it hides the payload and is no protection at all.
 func (w *World) Seal(p ledger.ProfileID, _ ledger.CommitID, _ int, payload []byte) ([]byte, error) {
 	return hide(p[:], payload), nil
+}
+
+// Open implements sinks.Vault.
+func (w *World) Open(p ledger.ProfileID, _ ledger.CommitID, _ int, sealed []byte) ([]byte, error) {
+	return hide(p[:], sealed), nil
+}
+
+// ReplaceSecret implements sinks.Vault.
+func (w *World) ReplaceSecret(_ context.Context, p ledger.ProfileID, name string, old, fresh []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.secrets[p.String()+name] != string(old) {
+		return ledger.ErrConflict
+	}
+	w.secrets[p.String()+name] = string(fresh)
+	return nil
 }
 
 func hide(key, b []byte) []byte {

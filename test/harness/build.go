@@ -37,8 +37,13 @@ func Main(m *testing.M) {
 // workDir is the folder of the binary.
 var workDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "vitae-test-") })
 
-// binary builds the program and gives its path.
-var binary = sync.OnceValues(func() (string, error) {
+// binary builds the program and gives its path; probing, with the hooks of fault tests.
+var (
+	binary  = sync.OnceValues(func() (string, error) { return build("vitae-under-test") })
+	probing = sync.OnceValues(func() (string, error) { return build("vitae-probing", "-tags", "probe") })
+)
+
+func build(name string, flags ...string) (string, error) {
 	dir, err := workDir()
 	if err != nil {
 		return "", err
@@ -50,19 +55,31 @@ var binary = sync.OnceValues(func() (string, error) {
 	if err := touch(root); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "vitae-under-test")
-	cmd := exec.Command("go", "build", "-o", path, "vitae/cmd/vitae")
+	path := filepath.Join(dir, name)
+	cmd := exec.Command("go", append(append([]string{"build", "-o", path}, flags...), "vitae/cmd/vitae")...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return path, nil
-})
+}
 
 // Binary is the path of the program, built from the sources as they are.
 func Binary(t testing.TB) string {
 	t.Helper()
-	path, err := binary()
+	return must(t, binary)
+}
+
+// ProbingBinary is the path of the program with the build tag probe: it kills itself where
+// VITAE_PROBE says.
+func ProbingBinary(t testing.TB) string {
+	t.Helper()
+	return must(t, probing)
+}
+
+func must(t testing.TB, build func() (string, error)) string {
+	t.Helper()
+	path, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,10 +101,10 @@ func environ(more ...string) []string {
 	return append(env, more...)
 }
 
-// start runs the binary. The process is killed at the end of the test if it still runs.
-func start(t testing.TB, args, env []string, out, err io.Writer) *Process {
+// start runs a program. The process is killed at the end of the test if it still runs.
+func start(t testing.TB, program string, args, env []string, out, err io.Writer) *Process {
 	t.Helper()
-	cmd := exec.Command(Binary(t), args...)
+	cmd := exec.Command(program, args...)
 	cmd.Env = environ(env...)
 	cmd.Stdout, cmd.Stderr = out, err
 	if err := cmd.Start(); err != nil {

@@ -21,7 +21,7 @@ type Sandbox struct {
 func StartSandbox(t testing.TB) *Sandbox {
 	t.Helper()
 	s := &Sandbox{URLs: map[string]string{}, Logs: NewBuffer(), Out: NewBuffer()}
-	s.Process = start(t, []string{"sandbox", "--listen", "127.0.0.1:0", "-o", "jsonl", "--log-format", "json", "--log-level", "debug"}, nil, s.Out, s.Logs)
+	s.Process = start(t, Binary(t), []string{"sandbox", "--listen", "127.0.0.1:0", "-o", "jsonl", "--log-format", "json", "--log-level", "debug"}, nil, s.Out, s.Logs)
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	ok := s.Out.Line(ctx, s.Done(), 0, func(line string) bool {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,6 +44,8 @@ type Server struct {
 	Addr string
 	// Data is the data folder.
 	Data string
+	// Probe, when set, says where the next launches kill themselves: see ProbingBinary.
+	Probe string
 }
 
 // Start starts a server and waits until it is ready.
@@ -92,7 +95,11 @@ func (s *Server) TryLaunch() bool {
 		listen = "127.0.0.1:0"
 	}
 	skip := s.Logs.Len()
-	s.Process = start(s.t, s.Args(listen), s.opt.Env, s.Out, s.Logs)
+	program, env := Binary, s.opt.Env
+	if s.Probe != "" {
+		program, env = ProbingBinary, append(slices.Clone(env), "VITAE_PROBE="+s.Probe)
+	}
+	s.Process = start(s.t, program(s.t), s.Args(listen), env, s.Out, s.Logs)
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	return s.Logs.Line(ctx, s.Done(), skip, func(line string) bool {

@@ -59,8 +59,16 @@ type Sinks interface {
 	Pause(ctx context.Context, name string) error
 	Resume(ctx context.Context, name string) error
 	Parked(ctx context.Context, name string) ([]sinks.ParkedEdit, error)
-	Decide(ctx context.Context, name string, id sinks.ID, action sinks.Action, reason, actor string) error
+	ParkedEdit(ctx context.Context, name string, id sinks.ID) (sinks.ParkedEdit, error)
+	// CaughtUp waits until the sinks have taken in a commit.
+	CaughtUp(ctx context.Context, seq ledger.Seq) error
 	Metrics(ctx context.Context) ([]sinks.Metrics, error)
+	Plan(ctx context.Context, t sinks.Target) (*sinks.Plan, error)
+	Apply(ctx context.Context, id sinks.ID, digest string) (sinks.Progress, error)
+	Cancel(ctx context.Context, id sinks.ID) error
+	// WaitPlan waits until a plan has come further than it was; further than the zero
+	// Progress it is already.
+	WaitPlan(ctx context.Context, id sinks.ID, was sinks.Progress) (sinks.Progress, error)
 }
 
 // Deps are the parts behind the API.
@@ -70,6 +78,7 @@ type Deps struct {
 	Vault   Vault
 	Keys    *keys.Store
 	Sinks   Sinks
+	Journal Journal
 	// Idems keeps the replies of requests that write no commit; its bucket forgets them
 	// after 24 hours.
 	Idems keys.KV
@@ -111,7 +120,7 @@ type Server struct {
 // New puts the surface together. ctx bounds the tasks it starts (rebuilds, checks): they
 // end with it.
 func New(ctx context.Context, d Deps, cfg Config) (*Server, error) {
-	if d.Core == nil || d.History == nil || d.Vault == nil || d.Keys == nil || d.Sinks == nil || d.Idems == nil || d.Log == nil {
+	if d.Core == nil || d.History == nil || d.Vault == nil || d.Keys == nil || d.Sinks == nil || d.Journal == nil || d.Idems == nil || d.Log == nil {
 		return nil, errors.New("api: a part is missing")
 	}
 	s := &Server{Deps: d, cfg: cfg, now: d.Now, limits: newLimits()}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"vitae/cmd/vitae/internal/keys"
+	"vitae/commands"
 	"vitae/ledger"
 	"vitae/ledger/vault"
 )
@@ -139,6 +140,44 @@ func TestHistory(t *testing.T) {
 	seeing, _ := historyLines(t, w.must(200, call{method: "GET", path: path, key: w.key(ledger.ProfileID{}, keys.AuditRead|keys.ValuesRead)}))
 	if !slices.Equal(seeing, want) {
 		t.Errorf("with values:read\n%s", strings.Join(seeing, "\n"))
+	}
+}
+
+// TestHistoryOfADecision: what a person decided about a delivery is in the history with who
+// and why; what it was needs the scope for values; and the profile stays as it was.
+func TestHistoryOfADecision(t *testing.T) {
+	w := newWorld(t, Config{})
+	id := w.person(jane)
+	own := w.key(id, keys.All&^keys.Admin)
+	before := w.must(200, call{method: "GET", path: "/v1/resume/base", key: own}).body
+	decide, err := commands.Decide(ledger.Mokaru, "01J8Z3K5V6Q7R8S9T0V1W2X3Y4", "skip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []ledger.Seq{2, 3} {
+		r, err := w.Submit(t.Context(), ledger.Request{Profile: id, Command: decide, Meta: ledger.Meta{Actor: "admin", Via: "console", Reason: "it is there by hand"}})
+		if err != nil || r.Seq != n || !r.Changed || !slices.Equal(r.Fields, []string{"deliveries"}) {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	path := "/v1/profiles/" + id.String() + "/history"
+	value := `{"action":"skip","park":"01J8Z3K5V6Q7R8S9T0V1W2X3Y4"}`
+	for _, c := range []struct{ key, value string }{
+		{own, value},
+		{w.key(ledger.ProfileID{}, keys.AuditRead|keys.ValuesRead), value},
+		{w.key(ledger.ProfileID{}, keys.AuditRead), "null"},
+	} {
+		a := w.must(200, call{method: "GET", path: path + "?field=deliveries", key: c.key})
+		got, _ := historyLines(t, a)
+		if want := []string{"2.0 decided shared/deliveries/mokaru " + c.value + "<-null", "3.0 decided shared/deliveries/mokaru " + c.value + "<-null"}; !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if e := a.json(t)["data"].([]any)[0].(map[string]any); e["reason"] != "it is there by hand" || e["actor"] != "admin" || e["via"] != "console" {
+			t.Errorf("event %v", e)
+		}
+	}
+	if after := w.must(200, call{method: "GET", path: "/v1/resume/base", key: own}).body; after != before {
+		t.Errorf("the resume was %s, it is %s", before, after)
 	}
 }
 
@@ -294,41 +333,6 @@ func TestConnections(t *testing.T) {
 	}
 	w.must(404, call{method: "DELETE", path: base + "/linkedin", key: key})
 	w.must(404, call{method: "DELETE", path: base + "/nobody", key: key})
-}
-
-func TestSinks(t *testing.T) {
-	w := newWorld(t, Config{})
-	w.sinks.id[0] = 1
-	key := w.key(ledger.ProfileID{}, keys.Operate)
-	if a := w.must(200, call{method: "GET", path: "/v1/sinks/mokaru", key: key}); a.json(t)["name"] != "mokaru" {
-		t.Error(a.body)
-	}
-	w.must(404, call{method: "GET", path: "/v1/sinks/nobody", key: key})
-	w.must(200, call{method: "POST", path: "/v1/sinks/mokaru/pause?dryRun=true", key: key})
-	if w.sinks.paused["mokaru"] {
-		t.Error("a dry run paused the sink")
-	}
-	w.must(200, call{method: "POST", path: "/v1/sinks/mokaru/pause", key: key})
-	if !w.sinks.paused["mokaru"] {
-		t.Error("not paused")
-	}
-	w.must(200, call{method: "POST", path: "/v1/sinks/mokaru/resume", key: key})
-	if w.sinks.paused["mokaru"] {
-		t.Error("still paused")
-	}
-	w.must(200, call{method: "GET", path: "/v1/sinks/mokaru/parked", key: key})
-	w.must(404, call{method: "GET", path: "/v1/sinks/nobody/parked", key: key})
-	one := "/v1/sinks/mokaru/parked/" + w.sinks.id.String()
-	w.must(200, call{method: "POST", path: one + "?dryRun=true", key: key, body: `{"action":"skip"}`})
-	w.must(200, call{method: "POST", path: one, key: key, body: `{"action":"skip","reason":"seen"}`})
-	w.must(409, call{method: "POST", path: one, key: key, body: `{"action":"recreate"}`})
-	w.must(404, call{method: "POST", path: "/v1/sinks/mokaru/parked/x", key: key, body: `{"action":"skip"}`})
-	for _, body := range []string{`{}`, `[]`, `{"action":"explode"}`, `{"action":1}`, `{"action":"skip","why":"x"}`} {
-		w.must(400, call{method: "POST", path: one, key: key, body: body})
-	}
-	if len(w.sinks.decided) != 1 || !strings.HasPrefix(w.sinks.decided[0], "skip seen key:") {
-		t.Errorf("decided %q", w.sinks.decided)
-	}
 }
 
 func TestKeyRoutes(t *testing.T) {

@@ -58,7 +58,7 @@ func benchWorld(b *testing.B) benchmark {
 	if err != nil {
 		b.Fatal(err)
 	}
-	srv, err := New(b.Context(), Deps{Core: w, History: w, Vault: w.vault, Keys: w.keys, Sinks: w.sinks, Idems: w.idems,
+	srv, err := New(b.Context(), Deps{Core: w, History: w, Vault: w.vault, Keys: w.keys, Sinks: w.sinks, Journal: &fakeJournal{}, Idems: w.idems,
 		Log: slog.New(slog.NewJSONHandler(io.Discard, nil))}, Config{WritePerMinute: 1 << 30})
 	if err != nil {
 		b.Fatal(err)

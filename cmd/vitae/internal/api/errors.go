@@ -200,6 +200,7 @@ func meanings() map[string]string {
 		"exists":                    "What was to be created is there already.",
 		"not_allowed":               "The thing exists but must not be changed so.",
 		"busy":                      "The work is being done already.",
+		"stale_plan":                "The plan cannot be carried out any more: what it was made from has changed, it is too old, or the digest is not its own. Make it again.",
 		"conflict":                  "The race against other writers was lost too often.",
 		"outcome_unknown":           "It is not known whether the change was stored. The same request with the same Idempotency-Key has one effect.",
 		"no_capacity":               "The store is full or the request too large for it.",

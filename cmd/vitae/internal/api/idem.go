@@ -98,6 +98,7 @@ func (s *Server) replay(w http.ResponseWriter, r *http.Request, k *kept) {
 
 // once runs a request that makes no commit at most once under its idempotency key: the
 // key is taken before, and the reply kept after. do gives the reply's status and body.
+// With a *late error the reply is kept all the same: it is for who asks again.
 func (s *Server) once(w http.ResponseWriter, r *http.Request, body []byte, do func() (int, any, error)) error {
 	i, err := s.idemOf(r, body)
 	if err != nil {
@@ -132,7 +133,8 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, body []byte, do fu
 		}
 	}()
 	status, reply, err := do()
-	if err != nil {
+	var unfinished *late
+	if err != nil && !errors.As(err, &unfinished) {
 		return err
 	}
 	b, err := json.Marshal(reply)
@@ -147,9 +149,21 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, body []byte, do fu
 	if err != nil {
 		s.Log.Error("a reply could not be kept for its idempotency key", "request", exchangeOf(r).id, "error", err)
 	}
+	if unfinished != nil {
+		return unfinished
+	}
 	s.raw(w, r, status, b)
 	return nil
 }
+
+// late says that a request has its effect, and that not all of it could be waited for.
+type late struct {
+	*problem
+	err error
+}
+
+func (l *late) Error() string { return l.detail + " " + l.err.Error() }
+func (l *late) Unwrap() error { return l.problem }
 
 // claim takes an idempotency key for a request, or gives the reply that is kept for it.
 // ledger.ErrIdemBusy while another request holds it.

@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"vitae/sinks"
 )
 
 // metrics is the registry of one server. Labels come from closed sets: routes, statuses,
@@ -69,14 +71,19 @@ var (
 	descSinkLag       = desc("sink_lag_events", "Edits that are not delivered yet.", "sink")
 	descSinkFresh     = desc("sink_freshness_seconds", "Age of the oldest edit that is not delivered.", "sink")
 	descSinkLanes     = desc("sink_lanes", "Lanes by phase.", "sink", "phase")
-	descSinkOldest    = desc("sink_lane_oldest_seconds", "Age of the lane that is longest in the phase.", "sink", "phase")
+	descSinkOldest    = desc("sink_lane_oldest_age_seconds", "Age of the lane that is longest in the phase.", "sink", "phase")
 	descSinkAccounts  = desc("sink_paused_accounts", "Accounts that are paused.", "sink")
-	descSinkCalls     = desc("sink_calls_total", "Calls by what came of them.", "sink", "outcome")
+	descSinkCalls     = desc("sink_calls_total", "Calls by what came of them.", "sink", "verdict")
 	descSinkSkipped   = desc("sink_skipped_unchanged_total", "Looks at a lane that needed no call.", "sink")
 	descSinkUncertain = desc("sink_uncertain_total", "Calls whose outcome was unknown.", "sink")
 	descSinkParked    = desc("sink_parked_total", "Edits that were parked.", "sink")
 	descSinkUnknown   = desc("sink_unknown_types_total", "Answers that the provider's documents do not name.", "sink")
 	descSinkTokens    = desc("sink_bucket_tokens", "Calls left in the emptiest bucket.", "sink")
+	descSinkResolved  = desc("sink_resolved_total", "Doubts that were settled, by what settled them.", "sink", "by")
+	descSinkRenewals  = desc("sink_renewals_total", "Renewals of credentials by what came of them.", "sink", "verdict")
+	descSinkOrphans   = desc("sink_orphans_total", "Results of steps that were of no use in the end.", "sink")
+	descSinkDrifted   = desc("sink_drifted", "Entities that the last plan found changed by somebody else.", "sink")
+	descSinkHealth    = desc("sink_health", "1 at what the sink does now, 0 at the others.", "sink", "health")
 	descSinkNoOp      = desc("sink_noop_ratio", "Part of all looks at a lane that needed no call.", "sink")
 )
 
@@ -134,9 +141,19 @@ func (p *parts) Collect(ch chan<- prometheus.Metric) {
 		for phase, age := range m.OldestSeconds {
 			gauge(descSinkOldest, age, m.Sink, phase.String())
 		}
-		for outcome, n := range m.Calls {
-			counter(descSinkCalls, float64(n), m.Sink, outcome)
+		for _, one := range []struct {
+			desc *prometheus.Desc
+			by   map[string]uint64
+		}{{descSinkCalls, m.Calls}, {descSinkResolved, m.Resolved}, {descSinkRenewals, m.Renewals}} {
+			for label, n := range one.by {
+				counter(one.desc, float64(n), m.Sink, label)
+			}
 		}
+		for _, h := range []sinks.Health{sinks.HealthIdle, sinks.HealthActive, sinks.HealthFailing, sinks.HealthStalled, sinks.HealthPaused} {
+			gauge(descSinkHealth, flag(m.Health == h), m.Sink, string(h))
+		}
+		counter(descSinkOrphans, float64(m.Orphans), m.Sink)
+		gauge(descSinkDrifted, float64(m.Drifted), m.Sink)
 		counter(descSinkSkipped, float64(m.SkippedUnchanged), m.Sink)
 		counter(descSinkUncertain, float64(m.Uncertain), m.Sink)
 		counter(descSinkParked, float64(m.ParkedTotal), m.Sink)

@@ -132,6 +132,9 @@ func (s *Server) auditRoutes() []route {
 		{method: "GET", path: "/v1/profiles/{profile}/history", profile: true, inPath: true, scope: keys.AuditRead, id: "getHistory",
 			summary: "List a profile's events, oldest first", run: s.getHistory, reply: "EventList",
 			query: []string{"view", "field", "actor", "via", "after", "limit"}},
+		{method: "GET", path: "/v1/profiles/{profile}/deliveries", profile: true, inPath: true, scope: keys.AuditRead | keys.Operate, own: read, id: "listDeliveries",
+			summary: "List every attempt to deliver a profile's edits, oldest first", run: s.getDeliveries, reply: "DeliveryList",
+			query: []string{"sink", "entity", "attempt", "after", "limit"}},
 	})
 }
 
@@ -159,9 +162,19 @@ func (s *Server) sinkRoutes() []route {
 		{method: "GET", path: "/v1/sinks/{provider}", id: "getSink", summary: "Read one sink", run: s.getSink, reply: "Sink"},
 		{method: "POST", path: "/v1/sinks/{provider}/pause", id: "pauseSink", summary: "Stop sending to a provider", run: s.switchSink(false), reply: "Success", query: []string{"dryRun"}},
 		{method: "POST", path: "/v1/sinks/{provider}/resume", id: "resumeSink", summary: "Send to a provider again", run: s.switchSink(true), reply: "Success", query: []string{"dryRun"}},
-		{method: "GET", path: "/v1/sinks/{provider}/parked", id: "listParked", summary: "List the edits that wait for a person", run: s.getParked, reply: "ParkedList"},
+		{method: "GET", path: "/v1/sinks/{provider}/parked", id: "listParked", summary: "List the edits that wait for a person, and those in doubt", run: s.getParked, reply: "ParkedList",
+			query: filterNames, fails: []int{400}},
+		{method: "POST", path: "/v1/sinks/{provider}/parked", id: "decideAllParked", summary: "Decide alike about all parked edits that a filter takes, 1,000 at most", run: s.postAllParked,
+			request: "ParkedDecisions", reply: "ParkedDecided", query: []string{"dryRun"}, fails: []int{504}},
 		{method: "POST", path: "/v1/sinks/{provider}/parked/{id}", id: "decideParked", summary: "Say what is to become of a parked edit", run: s.postParked,
-			request: "ParkedDecision", reply: "Success", query: []string{"dryRun"}, fails: []int{409}},
+			request: "ParkedDecision", reply: "Decided", query: []string{"dryRun"}, fails: []int{409, 410, 504, 507}},
+		{method: "POST", path: "/v1/sinks/{provider}/plan", id: "planSink", summary: "See what it takes to bring a provider to a state of the ledger; nothing is changed", run: s.postPlan,
+			request: "PlanTarget", optional: true, reply: "Plan"},
+		{method: "POST", path: "/v1/plans/{id}/apply", id: "applyPlan", summary: "Carry out a plan; the task is the same however often it is asked for", run: s.applyPlan,
+			request: "PlanApply", reply: "TaskReply", status: http.StatusAccepted},
+		{method: "GET", path: "/v1/plans/{id}", id: "getPlan", summary: "See how far a plan is that is carried out; also after a restart", run: s.getPlan, reply: "PlanProgress"},
+		{method: "DELETE", path: "/v1/plans/{id}", id: "cancelPlan", summary: "End a plan: what is under way is finished, the rest stays as it is", run: s.cancelPlan,
+			reply: "Success", query: []string{"dryRun"}, fails: []int{400}},
 	}
 	for i := range out {
 		out[i].scope, out[i].all = keys.Operate, true
@@ -193,7 +206,7 @@ func (s *Server) operatorRoutes() []route {
 			run: s.rebuildView, reply: "TaskReply", status: http.StatusAccepted, query: []string{"dryRun"}, fails: []int{404, 409}},
 		{method: "POST", path: "/v1/fsck", scope: keys.Admin, all: true, id: "checkLedger", summary: "Check every invariant of the ledger",
 			run: s.runFsck, reply: "TaskReply", status: http.StatusAccepted, fails: []int{409}},
-		{method: "GET", path: "/v1/tasks/{id}", scope: keys.Admin, all: true, id: "getTask", summary: "See how far a task is", run: s.getTask, reply: "TaskReply", fails: []int{404}},
+		{method: "GET", path: "/v1/tasks/{id}", scope: keys.Operate, all: true, id: "getTask", summary: "See how far a task is", run: s.getTask, reply: "TaskReply", fails: []int{404}},
 	})
 }
 

@@ -6,22 +6,27 @@ import (
 	"vitae/ledger"
 )
 
+func shape(properties object, required ...string) object {
+	o := object{"type": "object", "properties": properties}
+	if len(required) > 0 {
+		o["required"] = required
+	}
+	return o
+}
+
+func arrayOf(item object) object { return object{"type": "array", "items": item} }
+
+func pageOf(item object) object {
+	return shape(object{"data": arrayOf(item), "next": object{"type": []any{"string", "null"}}}, "data", "next")
+}
+
+func nullable(o object) object { return object{"anyOf": []any{o, object{"type": "null"}}} }
+
 // schemas are the components. What a reply may gain later is not closed.
 func schemas() object {
 	text, number, flag := object{"type": "string"}, object{"type": "integer"}, object{"type": "boolean"}
-	shape := func(properties object, required ...string) object {
-		o := object{"type": "object", "properties": properties}
-		if len(required) > 0 {
-			o["required"] = required
-		}
-		return o
-	}
-	of := func(item object) object { return object{"type": "array", "items": item} }
-	page := func(item object) object {
-		return shape(object{"data": of(item), "next": object{"type": []any{"string", "null"}}}, "data", "next")
-	}
+	of, page := arrayOf, pageOf
 	data := func(item object) object { return shape(object{"data": item}, "data") }
-	nullable := func(o object) object { return object{"anyOf": []any{o, object{"type": "null"}}} }
 	out := object{
 		"Problem": shape(object{"type": text, "title": text, "status": number, "detail": text, "instance": text, "code": text,
 			"errors": of(shape(object{"pointer": text, "code": text, "message": text}, "pointer", "code", "message"))}, "type", "title", "status"),
@@ -38,10 +43,19 @@ func schemas() object {
 		"ItemReply":    data(object{"type": "object"}),
 		"ItemList":     page(object{"type": "object"}),
 		"Event": shape(object{"seq": number, "index": number, "id": text, "commit": text, "profile": text, "view": text, "field": nullable(text), "item": nullable(text),
-			"op":    object{"type": "string", "enum": []any{"set", "clear", "put", "remove", "order", "created", "copied", "deleted", "bound", "erased"}},
+			"op":    object{"type": "string", "enum": []any{"set", "clear", "put", "remove", "order", "created", "copied", "deleted", "bound", "erased", "decided"}},
 			"value": object{}, "previous": object{}, "typed": object{}, "actor": text, "via": text, "requestId": nullable(text), "reason": nullable(text), "time": text, "prev": text, "hash": text, "erased": flag},
 			"seq", "index", "id", "commit", "profile", "view", "op", "actor", "via", "time", "prev", "hash"),
-		"EventList":       page(ref("Event")),
+		"EventList": page(ref("Event")),
+		"Delivery": object{"anyOf": []any{
+			shape(object{"pos": number, "at": text, "sink": text, "profile": text, "entity": text, "class": text, "event": text, "from": text, "to": text,
+				"end": text, "fromSeq": number, "toSeq": number, "attempt": text, "epoch": number, "verb": text, "step": text,
+				"sent": object{"type": "string", "enum": []any{"no", "yes", "unknown"}}, "http": number, "type": text, "message": text, "providerRef": text, "verify": text,
+				"decision": shape(object{"actor": text, "seq": number}, "actor", "seq")},
+				"pos", "at", "sink", "profile", "entity", "class", "event", "from", "to", "fromSeq", "toSeq", "epoch", "verb"),
+			shape(object{"pos": number, "at": text, "event": object{"const": "gap"},
+				"gap": shape(object{"from": number, "to": number, "why": text}, "from", "to", "why")}, "pos", "at", "event", "gap")}},
+		"DeliveryList":    page(ref("Delivery")),
 		"KeyNew":          shape(object{"name": text, "profile": text, "scopes": of(text)}, "profile", "scopes"),
 		"Key":             shape(object{"id": text, "key": text, "name": text, "profile": text, "scopes": of(text), "createdAt": text, "lastUsedAt": nullable(text), "revokedAt": nullable(text)}, "id", "name", "profile", "scopes"),
 		"KeyMade":         data(ref("Key")),
@@ -53,15 +67,12 @@ func schemas() object {
 		"Connected":       shape(object{"success": flag, "updated": flag, "seq": number, "fields": of(text), "provider": text}, "success", "updated", "seq", "provider"),
 		"ProfileList":     page(shape(object{"id": text}, "id")),
 		"MokaruError":     shape(object{"error": text, "code": text, "details": of(shape(object{"pointer": text, "code": text, "message": text}, "pointer", "code", "message"))}, "error", "code"),
-		"Sink":            shape(object{"name": text, "state": text, "lagEvents": number, "freshnessSeconds": object{"type": "number"}, "lanes": object{"type": "object"}, "calls": number, "skippedUnchanged": number, "parked": number, "uncertain": number}, "name", "state"),
-		"SinkList":        page(ref("Sink")),
-		"ParkedList":      page(object{"type": "object"}),
-		"ParkedDecision":  shape(object{"action": object{"type": "string", "enum": []any{"retry", "mark_done", "skip", "recreate"}}, "reason": text}, "action"),
 		"FieldList":       page(object{"type": "object"}),
 		"ViewList":        page(shape(object{"name": text, "state": text, "position": number, "head": number, "lag": number}, "name", "state", "position", "head", "lag")),
-		"TaskReply":       data(shape(object{"id": text, "name": text, "state": object{"type": "string", "enum": []any{"running", "done", "failed"}}, "done": number, "total": number, "error": text, "result": object{}}, "id", "state")),
+		"TaskReply":       data(shape(object{"id": text, "name": text, "state": object{"type": "string", "enum": []any{"running", "done", "failed", "cancelled", "interrupted"}}, "done": number, "total": number, "parked": number, "moved": number, "error": text, "result": object{}}, "id", "state")),
 	}
 	catalogue(out)
+	sinkSchemas(out)
 	return out
 }
 

@@ -11,7 +11,7 @@ import (
 	"vitae/ledger"
 )
 
-// tasks are the long works of this process: rebuilds and checks. They are gone when it
+// tasks are the long works of this process: rebuilds, checks and recoveries. They are gone when it
 // ends; what they did is not.
 type tasks struct {
 	ctx     context.Context
@@ -23,13 +23,17 @@ type tasks struct {
 
 // task is one work, in the shape of the API.
 type task struct {
-	ID    string    `json:"id"`
-	Name  string    `json:"name"`
-	State string    `json:"state"` // running, done, failed
-	Done  uint64    `json:"done"`
-	Total uint64    `json:"total"`
-	Since time.Time `json:"since"`
-	Error string    `json:"error,omitempty"`
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	State string `json:"state"` // running, done, failed, cancelled, interrupted
+	Done  uint64 `json:"done"`
+	Total uint64 `json:"total"`
+	// Parked and Moved are a plan's: what waits for a person, and what somebody's newer
+	// edit took out of it.
+	Parked uint64    `json:"parked,omitempty"`
+	Moved  uint64    `json:"moved,omitempty"`
+	Since  time.Time `json:"since"`
+	Error  string    `json:"error,omitempty"`
 	// Result is what came of it.
 	Result any `json:"result,omitempty"`
 
@@ -55,26 +59,47 @@ func (t *tasks) start(name string, do func(ctx context.Context, progress func(do
 			return nil
 		}
 	}
-	now := t.now().UTC()
-	one := &task{ID: ledger.NewID(now), Name: name, State: "running", Since: now, changed: make(chan struct{})}
-	t.forget()
-	t.byID[one.ID] = one
-	change := func(f func()) {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		f()
-		close(one.changed)
-		one.changed = make(chan struct{})
-	}
-	t.running.Go(func() {
-		result, err := do(t.ctx, func(done, total uint64) {
-			change(func() { one.Done, one.Total = done, total })
+	return t.begin(name, func(ctx context.Context, change func(func(*task))) {
+		result, err := do(ctx, func(done, total uint64) {
+			change(func(one *task) { one.Done, one.Total = done, total })
 		})
-		change(func() {
+		change(func(one *task) {
 			one.State, one.Result = "done", result
 			if err != nil {
 				one.State, one.Error, one.Result = "failed", err.Error(), nil
 			}
+		})
+	})
+}
+
+// join gives the task of that name, running or ended, and starts it where there is none
+// or it was interrupted.
+// do must leave the task in a state that is not running.
+func (t *tasks) join(name string, do func(ctx context.Context, change func(func(*task)))) *task {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, other := range t.byID {
+		if other.Name == name && other.State != "interrupted" {
+			there := *other
+			return &there
+		}
+	}
+	return t.begin(name, do)
+}
+
+// begin starts a task; the mutex is held.
+func (t *tasks) begin(name string, do func(ctx context.Context, change func(func(*task)))) *task {
+	now := t.now().UTC()
+	one := &task{ID: ledger.NewID(now), Name: name, State: "running", Since: now, changed: make(chan struct{})}
+	t.forget()
+	t.byID[one.ID] = one
+	t.running.Go(func() {
+		do(t.ctx, func(f func(*task)) {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			f(one)
+			close(one.changed)
+			one.changed = make(chan struct{})
 		})
 	})
 	begun := *one

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -20,7 +19,6 @@ import (
 	"vitae/ledger"
 	"vitae/ledger/stream"
 	"vitae/ledger/vault"
-	"vitae/sinks"
 )
 
 // adminText is the admin key of every world.
@@ -29,16 +27,17 @@ const adminText = "vt_live_the-admin-key-of-the-tests"
 // world is an API over a real committer and vault, with everything in memory. The
 // projections are the ledger itself, read from its first block each time.
 type world struct {
-	t      *testing.T
-	srv    *Server
-	led    *stream.Ledger
-	com    *stream.Committer
-	vault  *vault.Vault
-	keys   *keys.Store
-	idems  *keys.Memory
-	sinks  *fakeSinks
-	logged *lockedBuffer
-	clock  *clock
+	t       *testing.T
+	srv     *Server
+	led     *stream.Ledger
+	com     *stream.Committer
+	vault   *vault.Vault
+	keys    *keys.Store
+	idems   *keys.Memory
+	sinks   *fakeSinks
+	journal *fakeJournal
+	logged  *lockedBuffer
+	clock   *clock
 
 	mu        sync.Mutex
 	submitted []ledger.Request
@@ -85,7 +84,7 @@ func (l *lockedBuffer) String() string {
 func newWorld(t *testing.T, cfg Config) *world {
 	t.Helper()
 	ctx := t.Context()
-	w := &world{t: t, idems: keys.NewMemory(), sinks: &fakeSinks{paused: map[string]bool{}}, logged: &lockedBuffer{},
+	w := &world{t: t, idems: keys.NewMemory(), journal: &fakeJournal{}, sinks: newFakeSinks(), logged: &lockedBuffer{},
 		clock: &clock{now: time.Date(2026, 5, 3, 10, 14, 0, 0, time.UTC)}}
 	log := slog.New(slog.NewJSONHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
@@ -108,7 +107,7 @@ func newWorld(t *testing.T, cfg Config) *world {
 		cfg.Version = "test"
 	}
 	run, stop := context.WithCancel(context.Background())
-	w.srv, err = New(run, Deps{Core: w, History: w, Vault: w.vault, Keys: w.keys, Sinks: w.sinks, Idems: w.idems, Log: log, Now: w.clock.Now,
+	w.srv, err = New(run, Deps{Core: w, History: w, Vault: w.vault, Keys: w.keys, Sinks: w.sinks, Journal: w.journal, Idems: w.idems, Log: log, Now: w.clock.Now,
 		Profiles: func(context.Context, ledger.ProfileID, int, ledger.Seq) ([]ledger.ProfileID, error) { return nil, nil },
 		Fsck: func(_ context.Context, progress func(done, total uint64)) (fsck.Report, error) {
 			progress(1, 2)
@@ -207,59 +206,6 @@ func (w *world) Idem(ctx context.Context, key [16]byte, _ ledger.Seq) (found led
 		}
 	}
 	return found, ok, nil
-}
-
-// fakeSinks is one sink named mokaru with one parked edit.
-type fakeSinks struct {
-	mu      sync.Mutex
-	paused  map[string]bool
-	decided []string
-	id      sinks.ID
-}
-
-func (f *fakeSinks) Sink(_ context.Context, name string) (sinks.Sink, error) {
-	if name != "mokaru" {
-		return sinks.Sink{}, fmt.Errorf("sink: %w", ledger.ErrNotFound)
-	}
-	return sinks.Sink{Name: name, Lanes: map[sinks.Phase]int{}}, nil
-}
-
-func (f *fakeSinks) Sinks(ctx context.Context) ([]sinks.Sink, error) {
-	s, err := f.Sink(ctx, "mokaru")
-	return []sinks.Sink{s}, err
-}
-
-func (f *fakeSinks) Connections(context.Context, ledger.ProfileID) ([]sinks.Connection, error) {
-	return []sinks.Connection{{Provider: "mokaru", State: sinks.InSync, Lanes: []sinks.Lane{}}}, nil
-}
-
-func (f *fakeSinks) set(name string, to bool) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if name != "mokaru" {
-		return ledger.ErrNotFound
-	}
-	f.paused[name] = to
-	return nil
-}
-
-func (f *fakeSinks) Pause(_ context.Context, name string) error  { return f.set(name, true) }
-func (f *fakeSinks) Resume(_ context.Context, name string) error { return f.set(name, false) }
-
-func (f *fakeSinks) Parked(_ context.Context, name string) ([]sinks.ParkedEdit, error) {
-	if name != "mokaru" {
-		return nil, ledger.ErrNotFound
-	}
-	return []sinks.ParkedEdit{{ID: f.id, Choices: []sinks.Action{sinks.Retry, sinks.Skip}}}, nil
-}
-
-func (f *fakeSinks) Decide(_ context.Context, _ string, _ sinks.ID, action sinks.Action, reason, actor string) error {
-	f.decided = append(f.decided, string(action)+" "+reason+" "+actor)
-	return nil
-}
-
-func (f *fakeSinks) Metrics(context.Context) ([]sinks.Metrics, error) {
-	return []sinks.Metrics{{Sink: "mokaru", Lanes: map[sinks.Phase]int{sinks.Parked: 1}, Calls: map[string]uint64{"ok": 3}}}, nil
 }
 
 // call is one request of a test.

@@ -31,7 +31,7 @@ type Parts struct {
 	Serve func(ctx context.Context, cfg config.Config, log *slog.Logger) error
 	// Sandbox runs the stand-in providers until ctx ends. It calls ready once they take
 	// requests, with the base URL of each by its name.
-	Sandbox func(ctx context.Context, listen string, log *slog.Logger, ready func(urls map[string]string)) error
+	Sandbox func(ctx context.Context, listen string, perMinute, perDay int, log *slog.Logger, ready func(urls map[string]string)) error
 	// Bench measures for about o.Seconds for each measurement and writes what it found to
 	// out: a table, or o.JSON lines.
 	Bench func(ctx context.Context, o Bench, out io.Writer) error

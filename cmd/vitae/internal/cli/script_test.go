@@ -40,7 +40,7 @@ func standIns() Parts {
 			log.Info("serve", "listen", cfg.Listen, "data", cfg.Data, "sandbox", cfg.Sandbox)
 			return nil
 		},
-		Sandbox: func(_ context.Context, listen string, _ *slog.Logger, ready func(map[string]string)) error {
+		Sandbox: func(_ context.Context, listen string, _, _ int, _ *slog.Logger, ready func(map[string]string)) error {
 			ready(map[string]string{"mokaru": "http://" + listen + "/mokaru", "jarvi": "http://" + listen + "/jarvi"})
 			return nil
 		},

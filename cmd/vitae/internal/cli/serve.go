@@ -193,6 +193,7 @@ func (a *app) showDemo(ctx context.Context, cfg config.Config, server string) er
 
 func (a *app) sandboxCmd() *cobra.Command {
 	var listen string
+	var perMinute, perDay int
 	var logs logFlags
 	c := &cobra.Command{
 		Use:   "sandbox",
@@ -203,16 +204,21 @@ the base URL to use for each.`,
 		Args:    cobra.NoArgs,
 	}
 	c.Flags().StringVar(&listen, "listen", "127.0.0.1:8090", "address to listen at; port 0 takes a free one")
+	c.Flags().IntVar(&perMinute, "requests-per-minute", 20, "requests of one account of Mokaru in a minute; 0 is no limit")
+	c.Flags().IntVar(&perDay, "requests-per-day", 0, "requests of one account of LinkedIn in a day of UTC; 0 is no limit")
 	logs.register(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if _, _, err := net.SplitHostPort(listen); err != nil {
 			return usage("--listen must be host:port")
 		}
+		if perMinute < 0 || perDay < 0 {
+			return usage("--requests-per-minute and --requests-per-day must not be negative")
+		}
 		log, err := a.logger(logs)
 		if err != nil {
 			return err
 		}
-		err = a.Parts.Sandbox(c.Context(), listen, log, func(urls map[string]string) {
+		err = a.Parts.Sandbox(c.Context(), listen, perMinute, perDay, log, func(urls map[string]string) {
 			if err := a.printURLs(urls); err != nil {
 				log.Error("the addresses could not be printed", "error", err)
 			}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +26,8 @@ type clientFlags struct {
 	profile string
 	dryRun  bool
 	yes     bool
+	// timeout bounds one attempt at a call; 0 is the client's own.
+	timeout time.Duration
 }
 
 // getenv looks a variable up; a variable that is set but empty counts as not set.
@@ -73,7 +76,7 @@ func (a *app) connectAbout() (*client.Client, error) {
 
 // connect makes the client that the flags and the environment describe.
 func (a *app) connect(profile string) (*client.Client, error) {
-	o := client.Options{Server: a.client.server, Profile: profile}
+	o := client.Options{Server: a.client.server, Profile: profile, Timeout: a.client.timeout}
 	if o.Server == "" {
 		o.Server = a.getenv("VITAE_SERVER")
 	}

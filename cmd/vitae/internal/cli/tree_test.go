@@ -28,7 +28,7 @@ var mutating = []string{
 	"vitae resume create", "vitae resume delete",
 	"vitae key create", "vitae key revoke",
 	"vitae connection set", "vitae connection remove",
-	"vitae sink pause", "vitae sink resume", "vitae sink redrive",
+	"vitae sink pause", "vitae sink resume", "vitae sink redrive", "vitae sink recover",
 	"vitae view rebuild",
 }
 
@@ -38,7 +38,7 @@ var reading = []string{
 	"vitae config check", "vitae config view",
 	"vitae profile show", "vitae profile history", "vitae resume list", "vitae resume show",
 	"vitae key list", "vitae connection list",
-	"vitae sink list", "vitae sink show", "vitae sink wait", "vitae sink parked", "vitae view list",
+	"vitae sink list", "vitae sink show", "vitae sink wait", "vitae sink parked", "vitae sink plan", "vitae sink journal", "vitae view list",
 }
 
 func TestTree(t *testing.T) {

@@ -64,6 +64,8 @@ type Sink struct {
 	BaseURL string
 	// RequestsPerMinute is the most that is sent with one credential; 0 is no limit.
 	RequestsPerMinute int
+	// RequestsPerDay is the most calls with one credential in a day of UTC; 0 is no limit.
+	RequestsPerDay int
 	// Timeout bounds one call, from its first byte sent to its last byte read.
 	Timeout time.Duration
 	// Settle is how long to wait after a call of unknown outcome before the provider is

@@ -102,8 +102,8 @@ paused = true
 		t.Fatal(err)
 	}
 	want := map[string]Sink{
-		"mokaru": {"http://127.0.0.1:9001/mokaru", 5, 5 * time.Second, 0, 3, true},
-		"jarvi":  {"https://functions.prod.jarvi.tech", 20, 30 * time.Second, time.Minute, 12, false},
+		"mokaru": {"http://127.0.0.1:9001/mokaru", 5, 0, 5 * time.Second, 0, 3, true},
+		"jarvi":  {"https://functions.prod.jarvi.tech", 20, 0, 30 * time.Second, time.Minute, 12, false},
 	}
 	if diff := cmp.Diff(want, c.Sinks); diff != "" {
 		t.Error(diff)

@@ -135,23 +135,23 @@ func keys() []key {
 }
 
 // sinkDefault is what differs between the providers.
-func sinkDefault(provider string) (baseURL, perMinute string) {
+func sinkDefault(provider string) (baseURL, perMinute, perDay string) {
 	switch provider {
 	case "mokaru":
-		return "https://api.mokaru.ai", "18"
+		return "https://api.mokaru.ai", "18", "0"
 	case "postpress":
-		return "https://api.postpress.ai", "20"
+		return "https://api.postpress.ai", "20", "0"
 	case "linkedin":
-		return "https://api.linkedin.com", "60"
+		return "https://api.linkedin.com", "60", "1000"
 	case "jarvi":
-		return "https://functions.prod.jarvi.tech", "20"
+		return "https://functions.prod.jarvi.tech", "20", "0"
 	default:
-		return "", "60" // Nexudus: every space has a host of its own
+		return "", "60", "0" // Nexudus: every space has a host of its own
 	}
 }
 
 func sinkKeys(provider string) []key {
-	base, rate := sinkDefault(provider)
+	base, rate, day := sinkDefault(provider)
 	sink := func(name string, k kind, def string, put func(*Sink, value) error) key {
 		return key{name: "sinks." + provider + "." + name, kind: k, def: def, provider: provider,
 			put: func(c *Config, v value) error {
@@ -168,6 +168,10 @@ func sinkKeys(provider string) []key {
 		}),
 		sink("requests_per_minute", integer, rate, func(s *Sink, v value) error {
 			s.RequestsPerMinute = v.num
+			return notNegative(v.num)
+		}),
+		sink("requests_per_day", integer, day, func(s *Sink, v value) error {
+			s.RequestsPerDay = v.num
 			return notNegative(v.num)
 		}),
 		sink("timeout", duration, "30s", func(s *Sink, v value) error {

@@ -103,9 +103,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/v1/sinks" && !all:
 		problem(w, 403, "key_of_one_profile", "This needs a key for all profiles.")
 	case path == "/v1/sinks":
-		fmt.Fprint(w, `{"data":[{"name":"mokaru","state":"running","lagEvents":3,"freshnessSeconds":62.5,"lanes":{},"accounts":4,"pausedAccounts":1,"parked":1,"uncertain":0,"lastError":{"http":422,"type":"refused","message":"it refused","sent":"yes"}}],"next":null}`)
+		fmt.Fprint(w, `{"data":[{"name":"mokaru","state":"running","health":"failing","lagEvents":3,"freshnessSeconds":62.5,"lanes":{},"accounts":4,"pausedAccounts":1,"parked":1,"uncertain":1,"lastError":{"http":422,"type":"refused","message":"it refused","sent":"yes"}}],"next":null}`)
 	case strings.HasSuffix(path, "/parked"):
-		fmt.Fprintf(w, `{"data":[{"id":"00000000000000aa","profile":%q,"entity":"profile","class":"set","code":"refused","reason":"the provider refused it","since":"2026-05-03T10:14:00.000Z","seq":6,"attempts":1,"evidence":{"http":422,"type":"refused","sent":"yes"},"choices":["retry","mark_done","skip"]}],"next":null}`, profile)
+		fmt.Fprintf(w, `{"data":[{"id":"00000000000000aa","profile":%q,"entity":"profile","class":"set","code":"refused","reason":"the provider refused it","since":"2026-05-03T10:14:00.000Z","seq":6,"attempts":1,"evidence":{"http":422,"type":"refused","sent":"yes"},"choices":["retry","mark_done","skip"]},{"phase":"UNCERTAIN","profile":%q,"entity":"workExperiences/w1","class":"C","verb":"create","code":"uncertain","reason":"the outcome is not known yet","since":"2026-05-03T10:14:00.000Z","seq":6,"attempts":1,"nextAt":"2026-05-03T10:15:30.000Z","choices":[]}],"next":null}`, profile, profile)
 	case path == "/v1/views":
 		fmt.Fprint(w, `{"data":[{"name":"views","state":"current","position":7,"head":7,"lag":0,"rows":2,"sizeBytes":10}],"next":null}`)
 	case r.Method == "POST" || r.Method == "DELETE":

@@ -11,6 +11,7 @@ import (
 type sink struct {
 	Name             string  `json:"name"`
 	State            string  `json:"state"`
+	Health           string  `json:"health"`
 	LagEvents        uint64  `json:"lagEvents"`
 	FreshnessSeconds float64 `json:"freshnessSeconds"`
 	Accounts         int     `json:"accounts"`
@@ -31,9 +32,21 @@ func (s sink) Oldest() string {
 	return (time.Duration(s.FreshnessSeconds) * time.Second).String()
 }
 
-// parked is an edit that waits for a person.
+// Doing says in words how the sink is.
+func (s sink) Doing() string {
+	words := map[string]string{"idle": "nothing is to be sent", "active": "it delivers", "failing": "its calls fail", "stalled": "it stands still: edits wait for long, and no call succeeds",
+		"paused": "it is paused"}[s.Health]
+	if words == "" {
+		return "—"
+	}
+	return words
+}
+
+// parked is an edit that waits for a person; without an id it is one in doubt, which moves
+// by itself at NextAt.
 type parked struct {
 	ID       string    `json:"id"`
+	NextAt   time.Time `json:"nextAt"`
 	Profile  string    `json:"profile"`
 	Entity   string    `json:"entity"`
 	Code     string    `json:"code"`
@@ -63,7 +76,7 @@ type operateBody struct {
 	NoViews string
 }
 
-// operate shows the sinks with what is parked at them, and the projections.
+// operate shows the sinks with what is parked or in doubt at them, and the projections.
 func (v *visit) operate() error {
 	var b operateBody
 	var sinks struct{ Data []sink }
@@ -75,7 +88,7 @@ func (v *visit) operate() error {
 	b.Sinks = sinks.Data
 	for i := range b.Sinks {
 		s := &b.Sinks[i]
-		if s.Parked == 0 {
+		if s.Parked+s.Uncertain == 0 {
 			continue
 		}
 		var edits struct{ Data []parked }

@@ -231,7 +231,11 @@ func TestOperator(t *testing.T) {
 	}
 	want(t, p.get("/console/choose"), 200, "The id of the profile", profile)
 	want(t, p.post("/console/choose", url.Values{"profile": {planted}}), 400, "26 letters", "&lt;script")
-	want(t, p.get("/console/operate"), 200, "Pause Mokaru", "1m2s", "it refused", "the provider refused it", "Skip: do not send this edit", "current", `name="reason"`)
+	want(t, p.get("/console/operate"), 200, "Pause Mokaru", "1m2s", "it refused", "the provider refused it", "Skip: do not send this edit", "current", `name="reason"`,
+		"its calls fail", "In doubt: workExperiences/w1", "2026-05-03 10:15:30 UTC")
+	if page := p.get("/console/operate").Body.String(); strings.Count(page, "<fieldset>") != 1 {
+		t.Error("what is in doubt can be decided about")
+	}
 	if w := p.post("/console/operate/sinks/mokaru/pause", nil); w.Code != 303 {
 		t.Errorf("pause: %d", w.Code)
 	}
@@ -284,7 +288,7 @@ func TestTemplates(t *testing.T) {
 		"delete":   {resume{}},
 		"history":  {historyBody{}, historyBody{None: "no"}, historyBody{Events: []event{{Erased: true}, {View: "base", Item: "i", Value: ledger.Value(`{"a":1}`)}}, Older: "1.0", Field: "skills"}},
 		"choose":   {chooseBody{}, chooseBody{Error: "bad", IDs: []string{profile}}},
-		"operate":  {operateBody{}, operateBody{NoSinks: "no", NoViews: "no"}, operateBody{Sinks: []sink{{State: "paused", NoEdits: "no", Edits: []parked{{Choices: []string{"retry"}}}}}, Views: []projection{{Error: "bad"}}}},
+		"operate":  {operateBody{}, operateBody{NoSinks: "no", NoViews: "no"}, operateBody{Sinks: []sink{{State: "paused", NoEdits: "no", Edits: []parked{{ID: "00aa", Choices: []string{"retry"}}, {}}}, {Health: "idle"}}, Views: []projection{{Error: "bad"}}}},
 	}
 	all := pages()
 	for _, name := range pageNames() {

@@ -158,6 +158,8 @@ func eventWords(op string) string {
 		return "reordered"
 	case "bound":
 		return "connected"
+	case "decided":
+		return "delivery decided"
 	}
 	return op
 }

@@ -1,6 +1,6 @@
 // Package demo gives a first-time user something to look at: one profile with the example
-// values of the five providers' own pages, a key for it, and with the sandbox a connection
-// to the stand-in Mokaru. It is an ordinary client of the running server.
+// values of the five providers' own pages, a key for it, and with the sandbox connections
+// to the stand-in Mokaru and LinkedIn. It is an ordinary client of the running server.
 //
 // The key is kept in the data folder, in demo.key (mode 0600), and is what says that the
 // demo was made: a second start finds it and changes nothing.
@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"vitae/cmd/vitae/internal/client"
+	"vitae/ledger"
 )
 
 // Options say where the demo lives.
@@ -44,7 +45,12 @@ const values = `{
 	"headline": "Building postpress",
 	"summary": "Founder. Author. Builder.",
 	"linkedIn": "jane-smith",
+	"headline@fr_FR": "Je construis postpress",
 	"projects": [{"name": "Vitae", "description": "One profile, many places"}],
+	"workExperiences": [{"jobTitle": "Product Designer", "company": "ACME", "startDate": "2021-03", "isCurrent": true},
+		{"jobTitle": "Designer", "company": "Initech", "startDate": "2017-09", "endDate": "2021-02"}],
+	"educations": [{"school": "Ecole de design", "degree": "Master", "startDate": "2012", "endDate": "2017"}],
+	"skills": [{"name": "Typography", "level": "expert"}, {"name": "Go"}],
 	"nexudus": {"profileIsPublic": true}
 }`
 
@@ -89,12 +95,21 @@ func kept(ctx context.Context, admin *client.Client, file string) (string, error
 	return key, err
 }
 
-// Credential is what the demo profile shows to the stand-in Mokaru. It is in the form of a
-// Mokaru key and opens nothing anywhere else.
-func Credential() string {
+// Credential is what the demo profile shows to the stand-in of a provider. It is in the
+// form of the provider's own and opens nothing anywhere else.
+func Credential(provider string) string {
 	d := sha256.Sum256([]byte("vitae demo"))
-	return "mk_" + hex.EncodeToString(d[:])
+	if provider == ledger.Mokaru {
+		return "mk_" + hex.EncodeToString(d[:])
+	}
+	return "demo-" + hex.EncodeToString(d[:16])
 }
+
+// Account is the demo profile's account at the stand-in LinkedIn.
+const Account = "yrZCpj2ZYQ"
+
+// connected are the providers that the demo profile is connected to, with the sandbox.
+var connected = []string{ledger.Mokaru, ledger.LinkedIn}
 
 // create makes the profile, its connection and its key.
 func create(ctx context.Context, admin *client.Client, o Options) (key string, err error) {
@@ -111,12 +126,18 @@ func create(ctx context.Context, admin *client.Client, o Options) (key string, e
 		return "", errors.New("the server did not name the profile it made")
 	}
 	if o.Sandbox {
-		body, err := json.Marshal(map[string]string{"credential": Credential()})
-		if err != nil {
-			return "", err
-		}
-		if _, err := admin.Do(ctx, client.Call{Method: http.MethodPut, Path: "/v1/profiles/" + profile + "/connections/mokaru", Body: body}, nil); err != nil {
-			return "", err
+		for _, provider := range connected {
+			connection := map[string]string{"credential": Credential(provider)}
+			if provider == ledger.LinkedIn {
+				connection["account"] = Account
+			}
+			body, err := json.Marshal(connection)
+			if err != nil {
+				return "", err
+			}
+			if _, err := admin.Do(ctx, client.Call{Method: http.MethodPut, Path: "/v1/profiles/" + profile + "/connections/" + provider, Body: body}, nil); err != nil {
+				return "", err
+			}
 		}
 	}
 	body, err := json.Marshal(map[string]any{
@@ -178,7 +199,9 @@ func text(news, server, key, file string, o Options) string {
 		fmt.Fprintf(&b, "See how far the providers are:\n  bin/vitae connection list --server %s --key-file %s\n", server, file)
 	}
 	if o.SandboxURL != "" {
-		fmt.Fprintf(&b, "See what the stand-in Mokaru has:\n  curl %s/mokaru/v1/profile -H 'Authorization: Bearer %s'\n", o.SandboxURL, Credential())
+		fmt.Fprintf(&b, "See what the stand-in Mokaru has:\n  curl %s/mokaru/v1/profile -H 'Authorization: Bearer %s'\n", o.SandboxURL, Credential(ledger.Mokaru))
+		fmt.Fprintf(&b, "See what the stand-in LinkedIn has:\n  curl '%s/linkedin/v2/people/(id:%s)' -H 'X-RestLi-Protocol-Version: 2.0.0' -H 'Authorization: Bearer %s'\n",
+			o.SandboxURL, Account, Credential(ledger.LinkedIn))
 	}
 	fmt.Fprintf(&b, "\nCtrl-C stops; the data stays in %s.\n\n", o.Data)
 	return b.String()

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 	"vitae/projections"
 	"vitae/projections/history"
 	"vitae/projections/views"
+	"vitae/sinks"
 )
 
 // Core is what keeps profiles: everything but the outside. Close it.
@@ -250,6 +252,29 @@ func (c *Core) Profile(ctx context.Context, id ledger.ProfileID, atLeast ledger.
 		return p, err
 	}
 	return p, p.OpenAll(c.Vault)
+}
+
+// ProfileAt gives the opened state of a profile after the commit seq.
+func (c *Core) ProfileAt(ctx context.Context, id ledger.ProfileID, seq ledger.Seq) (*ledger.Profile, error) {
+	p, err := c.History.StateAt(ctx, id, seq)
+	if err != nil || p.Erased {
+		return p, err
+	}
+	return p, p.OpenAll(c.Vault)
+}
+
+// file opens a file of a profile by its reference, "sha256:" and the hash of its content.
+func (c *Core) file(ctx context.Context, p ledger.ProfileID, reference string) (sinks.File, error) {
+	hash, ok := strings.CutPrefix(reference, "sha256:")
+	h, err := ledger.ParseHash(hash)
+	if !ok || err != nil {
+		return sinks.File{}, ledger.ErrNotFound
+	}
+	f, r, err := c.Vault.OpenFile(ctx, p, h)
+	if err != nil {
+		return sinks.File{}, err
+	}
+	return sinks.File{ReadCloser: r, Size: f.Size, MediaType: f.MediaType}, nil
 }
 
 // Close ends everything in the order opposite to that of OpenCore: what was taken is

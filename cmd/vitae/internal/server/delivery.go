@@ -158,11 +158,56 @@ func (d *delivery) Resume(ctx context.Context, name string) error {
 	return m.Resume(ctx, name)
 }
 
-// Decide implements api.Sinks.
-func (d *delivery) Decide(ctx context.Context, name string, id sinks.ID, action sinks.Action, reason, actor string) error {
+// ParkedEdit implements api.Sinks.
+func (d *delivery) ParkedEdit(ctx context.Context, name string, id sinks.ID) (sinks.ParkedEdit, error) {
+	m, err := d.manager()
+	if err != nil {
+		return sinks.ParkedEdit{}, err
+	}
+	return m.ParkedEdit(ctx, name, id)
+}
+
+// CaughtUp implements api.Sinks.
+func (d *delivery) CaughtUp(ctx context.Context, seq ledger.Seq) error {
 	m, err := d.manager()
 	if err != nil {
 		return err
 	}
-	return m.Decide(ctx, name, id, action, reason, actor)
+	return m.CaughtUp(ctx, seq)
+}
+
+// Plan implements api.Sinks.
+func (d *delivery) Plan(ctx context.Context, t sinks.Target) (*sinks.Plan, error) {
+	m, err := d.manager()
+	if err != nil {
+		return nil, err
+	}
+	return m.Plan(ctx, t)
+}
+
+// Apply implements api.Sinks.
+func (d *delivery) Apply(ctx context.Context, id sinks.ID, digest string) (sinks.Progress, error) {
+	m, err := d.manager()
+	if err != nil {
+		return sinks.Progress{}, err
+	}
+	return m.Apply(ctx, id, digest)
+}
+
+// Cancel implements api.Sinks.
+func (d *delivery) Cancel(ctx context.Context, id sinks.ID) error {
+	m, err := d.manager()
+	if err != nil {
+		return err
+	}
+	return m.Cancel(ctx, id)
+}
+
+// WaitPlan implements api.Sinks.
+func (d *delivery) WaitPlan(ctx context.Context, id sinks.ID, was sinks.Progress) (sinks.Progress, error) {
+	m, err := d.manager()
+	if err != nil {
+		return was, err
+	}
+	return m.WaitPlan(ctx, id, was)
 }

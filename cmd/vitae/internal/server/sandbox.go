@@ -59,9 +59,10 @@ func (s *sandboxServer) close(ctx context.Context) error {
 }
 
 // Sandbox runs the stand-in providers alone, in memory, until ctx ends. ready is called
-// with the base URL of each once they take requests.
-func Sandbox(ctx context.Context, listen string, log *slog.Logger, ready func(urls map[string]string)) error {
-	s, err := listenSandbox(listen, sandbox.Options{PerMinute: sandbox.DefaultPerMinute, Log: log})
+// with the base URL of each once they take requests. perMinute and perDay are their limits,
+// see sandbox.Options.
+func Sandbox(ctx context.Context, listen string, perMinute, perDay int, log *slog.Logger, ready func(urls map[string]string)) error {
+	s, err := listenSandbox(listen, sandbox.Options{PerMinute: perMinute, PerDay: perDay, Log: log})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,8 @@ import (
 	"vitae/ledger/stream"
 	"vitae/projections"
 	"vitae/sinks"
+	"vitae/sinks/journal"
+	"vitae/sinks/linkedin"
 	"vitae/sinks/mokaru"
 )
 
@@ -94,7 +97,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 			return nil, err
 		}
 	}
-	deliveries, err := s.deliveries(ctx, cfg)
+	deliveries, rows, err := s.deliveries(ctx, run, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +111,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 	}
 	pages := console.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.api.Handler().ServeHTTP(w, r) }), log)
 	s.api, err = api.New(run, api.Deps{Mounts: map[string]http.Handler{"/{$}": pages, "/console/": pages},
-		Core: s.core, History: s.core.History, Vault: s.core.Vault, Keys: store, Sinks: deliveries, Idems: idems, Log: log,
+		Core: s.core, History: s.core.History, Vault: s.core.Vault, Keys: store, Sinks: deliveries, Journal: rows, Idems: idems, Log: log,
 		Projections: []*projections.Projection{s.core.Views.Projection, s.core.History.Projection},
 		Profiles: func(ctx context.Context, after ledger.ProfileID, limit int, atLeast ledger.Seq) ([]ledger.ProfileID, error) {
 			if err := s.core.Views.Wait(ctx, atLeast); err != nil {
@@ -179,25 +182,35 @@ func (s *Server) keyStore(ctx, run context.Context) (*keys.Store, error) {
 	return store, nil
 }
 
-// deliveries puts the sinks together.
-func (s *Server) deliveries(ctx context.Context, cfg config.Config) (*delivery, error) {
+// deliveries puts the sinks together, and the journal of what they do.
+func (s *Server) deliveries(ctx, run context.Context, cfg config.Config) (*delivery, *journal.Journal, error) {
 	providers, configs, err := s.providers(cfg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	blocks, err := stream.OpenJetStream(ctx, s.core.Engine.JetStream(),
 		stream.StreamConfig{Name: "LANES-0", Subject: "lanes.0", Replicas: s.core.Engine.Replicas(), Trimmable: true})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	rows, err := s.openJournal(ctx, run, cfg, blocks)
+	if err != nil {
+		return nil, nil, err
 	}
 	d := &delivery{log: s.log, open: func(valid func() bool) (*sinks.Manager, error) {
-		return sinks.New(sinks.Options{Ledger: s.core.Ledger, States: s.core, Vault: s.core.Vault, Blocks: blocks, Providers: providers, Config: configs,
-			Log: s.log, Exclusive: s.core.Engine.Embedded(), Valid: valid})
+		return sinks.New(sinks.Options{Ledger: s.core.Ledger, States: s.core, Vault: s.core.Vault, Blocks: blocks, Files: s.core.file,
+			Providers: providers, Config: configs, Log: s.log, Exclusive: s.core.Engine.Embedded(), Valid: valid, BeforeTrim: beforeTrim(rows), Probe: probe()})
 	}}
 	if !s.core.Engine.Embedded() {
 		d.lead = s.core.leadSinks
 	}
-	return d, nil
+	return d, rows, nil
+}
+
+// makers make the providers, by name.
+var makers = map[string]func(baseURL string, d sinks.Doer) (sinks.Provider, error){
+	ledger.Mokaru:   func(u string, d sinks.Doer) (sinks.Provider, error) { return mokaru.New(u, d) },
+	ledger.LinkedIn: func(u string, d sinks.Doer) (sinks.Provider, error) { return linkedin.New(u, d) },
 }
 
 // providers makes the sinks that the configuration names.
@@ -209,25 +222,23 @@ func (s *Server) providers(cfg config.Config) (out []sinks.Provider, configs map
 		if !ok {
 			continue
 		}
-		if name != "mokaru" {
+		make, ok := makers[name]
+		if !ok {
 			if cfg.Sandbox {
 				continue // there is no stand-in for it
 			}
-			return nil, nil, fmt.Errorf("[sinks.%s]: this version delivers to mokaru only; take the table out", name)
+			return nil, nil, fmt.Errorf("[sinks.%s]: this version delivers to mokaru and linkedin; take the table out", name)
 		}
 		base := c.BaseURL
 		if s.sandbox != nil {
 			base = s.sandbox.urls[name]
 		}
-		p, err := mokaru.New(base, client)
+		p, err := make(base, client)
 		if err != nil {
 			return nil, nil, err
 		}
-		rate := c.RequestsPerMinute
-		if rate == 0 {
-			rate = -1 // here 0 is no limit; there it is the provider's own
-		}
-		configs[name] = sinks.Config{RequestsPerMinute: rate, Timeout: c.Timeout, Settle: c.Settle, MaxAttempts: c.MaxAttempts, Paused: c.Paused}
+		// Here 0 is no limit; there it is the provider's own.
+		configs[name] = sinks.Config{RequestsPerMinute: cmp.Or(c.RequestsPerMinute, -1), RequestsPerDay: cmp.Or(c.RequestsPerDay, -1), Timeout: c.Timeout, Settle: c.Settle, MaxAttempts: c.MaxAttempts, Paused: c.Paused, Workers: probeWorkers}
 		out = append(out, p)
 	}
 	return out, configs, nil

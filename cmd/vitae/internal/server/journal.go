@@ -1,0 +1,64 @@
+package server
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"vitae/cmd/vitae/internal/config"
+	"vitae/ledger/stream"
+	"vitae/sinks/journal"
+)
+
+// trimPatience is how long a compaction of the lanes waits for the journal. Then the
+// stream stays as long as it is until the next one.
+const trimPatience = 10 * time.Second
+
+// erasurePause is the pause before erasures are looked for again after a failure.
+const erasurePause = time.Second
+
+// openJournal opens the journal of deliveries and follows the lanes into it until run ends;
+// then it is closed. Every instance has its own, whoever owns the lanes.
+func (s *Server) openJournal(ctx, run context.Context, cfg config.Config, lanes stream.Blocks) (*journal.Journal, error) {
+	j, err := journal.Open(ctx, filepath.Join(cfg.Data, "journal.sqlite"), lanes, s.log)
+	if err != nil {
+		return nil, err
+	}
+	var following sync.WaitGroup
+	following.Go(func() {
+		if err := j.Run(run); err != nil {
+			s.log.Error("the journal of deliveries has stopped; the lanes are not trimmed any more", "error", err)
+		}
+	})
+	following.Go(func() {
+		for run.Err() == nil {
+			err := j.FollowErasures(run, s.core.Ledger)
+			if err == nil {
+				return
+			}
+			s.log.Warn("the journal of deliveries looks for erasures again", "error", err)
+			select {
+			case <-run.Done():
+			case <-time.After(erasurePause):
+			}
+		}
+	})
+	s.running.Go(func() {
+		following.Wait()
+		<-run.Done() // queries go on when it has stopped
+		if err := j.Close(); err != nil {
+			s.log.Error("closing the journal of deliveries", "error", err)
+		}
+	})
+	return j, nil
+}
+
+// beforeTrim lets the journal take in what a compaction of the lanes gives up.
+func beforeTrim(j *journal.Journal) func(ctx context.Context, pos uint64) error {
+	return func(ctx context.Context, pos uint64) error {
+		ctx, cancel := context.WithTimeout(ctx, trimPatience)
+		defer cancel()
+		return j.WaitFor(ctx, pos)
+	}
+}
