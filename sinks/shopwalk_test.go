@@ -20,7 +20,7 @@ import (
 // fates and kills at random points. The shop ends with their state, and with what a run
 // in which nothing goes wrong makes of the same ledger.
 func TestRandomWalkOfEveryClass(t *testing.T) {
-	for i := range 24 {
+	for i := range 12 {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Logf("seed %d", seed)
