@@ -79,14 +79,17 @@ type Answer struct {
 const maxAnswer = 4 << 20
 
 // Exchange makes one request and reads its answer. It never makes a second one: the body
-// cannot be rewound, and no header asks the transport to try again. When it failed,
-// Answer.Sent is SentNo only if the request certainly never left this machine.
+// cannot be rewound, so that the transport has nothing to try again with, also for a
+// request with an Idempotency-Key. When it failed, Answer.Sent is SentNo only if the
+// request certainly never left this machine.
 func Exchange(ctx context.Context, d Doer, req *http.Request) Answer {
 	var wrote atomic.Bool
 	trace := &httptrace.ClientTrace{WroteHeaders: func() { wrote.Store(true) }}
 	req = req.WithContext(httptrace.WithClientTrace(ctx, trace))
 	req.GetBody = nil
-	req.Header.Del("Idempotency-Key")
+	if req.Body == nil || req.Body == http.NoBody {
+		req.Header.Del("Idempotency-Key") // without a body it could be made again
+	}
 	res, err := d.Do(req)
 	if err != nil {
 		sent := SentNo

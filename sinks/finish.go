@@ -37,7 +37,7 @@ func (v *visit) finish(a attempt, out Outcome) {
 		if wait <= 0 {
 			wait = 5*time.Second + time.Duration(v.m.opt.Random()*float64(5*time.Second))
 		}
-		later(wait, false)
+		later(wait, a.verb == VerbAppend) // an append has one attempt, and this was none
 	case Refused:
 		refuse(ParkRefused)
 	case TargetGone:

@@ -181,9 +181,6 @@ func (m *Manager) bind(k AccountKey, seq ledger.Seq, at Stamp) (t *stream.Ticket
 		}
 		for _, l := range a.lanes {
 			in := Input{Event: Bind, At: StampOf(time.Now()), Seq: seq, WantAt: at}
-			if policy, _ := PolicyOf(l.rec.Class); policy.Once && l.rec.Phase == Parked && l.rec.Park.Doubtful() {
-				in.Event = Wish // it may have been done: another credential is no reason to do it again
-			}
 			if t, err = m.step(l, l.rec.Rev, in); err != nil {
 				return nil, err
 			}

@@ -251,8 +251,10 @@ func Step(r Record, in Input) (Record, Row, error) {
 	if why := refuses(&r, &in, policy); why != "" {
 		return r, Row{}, fmt.Errorf("%w: %s in %s: %s", ErrArrow, in.Event, r.Phase, why)
 	}
-	if in.Event == Bind && r.Phase == Parked && policy.Once && r.Park.Doubtful() {
-		arrow.To, arrow.End = Parked, Open // it may be there: only a person can tell
+	if in.Event == Bind && r.Phase == Parked && r.Park.Doubtful() {
+		// It may be there, and another credential is no reason to make it again: this arrow
+		// is for the others.
+		arrow.To, arrow.End = Parked, Open
 	}
 	next := r
 	next.Rev++

@@ -83,6 +83,7 @@ func (v *visit) resolveItem(r Lister) {
 	if !v.connected() {
 		return
 	}
+	section, _ := SplitEntity(v.rec.Entity)
 	items, ok := v.list(r, true, 0)
 	if !ok {
 		return
@@ -114,6 +115,9 @@ func (v *visit) resolveItem(r Lister) {
 	case v.rec.More().Reads+1 < resolveReads:
 		v.step(Input{Event: Again, Until: StampOf(time.Now().Add(v.s.settle / 2))})
 	default:
+		v.m.mu.Lock()
+		delete(v.l.acct.listed, section) // it is looked at again right before the next attempt
+		v.m.mu.Unlock()
 		if v.step(Input{Event: Missing, NotBefore: StampOf(time.Now())}) {
 			v.m.count(v.s, func(c *counters) { c.resolved["absent"]++ })
 		}
