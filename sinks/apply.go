@@ -336,7 +336,7 @@ func (m *Manager) reproject(a *application, planned plannedLane) (l *lane, ready
 	if _, err := m.step(l, l.rec.Rev, in); err != nil {
 		return nil, false, err
 	}
-	l.fails, l.hold = 0, time.Time{}
+	l.fails, l.hold, acct.listed = 0, time.Time{}, nil // what was listed before is what the plan doubts
 	m.reschedule(l)
 	return l, true, nil
 }

@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -16,12 +17,17 @@ type Sandbox struct {
 	Out  *Buffer
 }
 
+// URL is the base URL of a provider.
+func (s *Sandbox) URL(provider string) string {
+	return strings.TrimSuffix(s.URLs["mokaru"], "mokaru") + provider
+}
+
 // StartSandbox starts the stand-in providers and waits until they have printed the base
-// URL of Mokaru, the first.
-func StartSandbox(t testing.TB) *Sandbox {
+// URL of Mokaru, the first. args are more flags.
+func StartSandbox(t testing.TB, args ...string) *Sandbox {
 	t.Helper()
 	s := &Sandbox{URLs: map[string]string{}, Logs: NewBuffer(), Out: NewBuffer()}
-	s.Process = start(t, Binary(t), []string{"sandbox", "--listen", "127.0.0.1:0", "-o", "jsonl", "--log-format", "json", "--log-level", "debug"}, nil, s.Out, s.Logs)
+	s.Process = start(t, Binary(t), append([]string{"sandbox", "--listen", "127.0.0.1:0", "-o", "jsonl", "--log-format", "json", "--log-level", "debug"}, args...), nil, s.Out, s.Logs)
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	ok := s.Out.Line(ctx, s.Done(), 0, func(line string) bool {
