@@ -244,7 +244,7 @@ func TestFinder(t *testing.T) {
 // for all of them in every file, both logs and the metrics.
 func TestSecrets(t *testing.T) {
 	sandbox := harness.StartSandbox(t)
-	s := harness.Start(t, harness.Options{Config: harness.Fast(sandbox.URLs["mokaru"])})
+	s := harness.Start(t, harness.Options{Config: both(sandbox)})
 	admin := s.Admin()
 	p := &planter{names: map[string]string{}}
 	f := finder{names: p.names}
@@ -291,6 +291,18 @@ func TestSecrets(t *testing.T) {
 	put(id, "postpress", map[string]any{"account": p.text("account"), "credential": p.text("credential")})
 	other := admin.Create(map[string]any{"firstName": p.text("second")})
 	put(other, "mokaru", map[string]any{"credential": refused})
+
+	// A member of LinkedIn, whose token, items and picture go there; an upload URL is as good as a key.
+	third := admin.Create(map[string]any{"firstName": p.text("member"), "lastName": p.text("member"), "headline": p.text("member"),
+		"skills": []any{map[string]any{"name": p.text("member's skill")}}})
+	admin.Must(200, patch, harness.Profile(third), map[string]any{"picture": upload(t, admin, p.text("member's picture"), p.text("file name"), third)})
+	token := p.text("token")
+	put(third, "linkedin", map[string]any{"account": "yrZCpj2ZYQ", "credential": token})
+	settled(t, s, "--profile", third)
+	if harness.LinkedIn(t, sandbox.URL("linkedin"), token, "yrZCpj2ZYQ")["profilePicture"] == nil {
+		t.Error("the picture was not uploaded: the test shows nothing")
+	}
+	f.add("an upload URL", "mediaUpload/")
 
 	// Bodies that are wrong in every way.
 	for _, wrong := range []string{

@@ -136,6 +136,7 @@ func TestAnswers(t *testing.T) {
 		{set, 408, "", nil, sinks.Unknown, 0, 0},
 		{upload, 201, "done", nil, sinks.Applied, 0, 0},
 		{upload, 200, "", nil, sinks.Applied, 0, 0},
+		{upload, 200, "<html>Please sign in</html>", []string{"Content-Type", "text/html; charset=utf-8"}, sinks.Unknown, 0, 0},
 		{upload, 401, "", nil, sinks.StepGone, 0, 0},
 		{upload, 403, "", nil, sinks.StepGone, 0, 0},
 		{upload, 404, "", nil, sinks.StepGone, 0, 0},

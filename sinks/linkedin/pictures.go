@@ -149,7 +149,8 @@ func (p *Provider) upload(ctx context.Context, c sinks.Call, registration string
 	}
 	req.Header.Set("Content-Type", kind)
 	a := sinks.Exchange(ctx, p.http, req)
-	if a.Err == nil && (a.Status == http.StatusOK || a.Status == http.StatusCreated) {
+	page := strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") // somebody else's
+	if a.Err == nil && !page && (a.Status == http.StatusOK || a.Status == http.StatusCreated) {
 		a.Body = nil // what a place for uploads says besides is its own business
 	}
 	return judge(rules, a, c)

@@ -153,8 +153,11 @@ func linkedinLogPath(path string) string {
 	if strings.HasPrefix(path, "/mediaUpload/") {
 		return "/mediaUpload"
 	}
-	return path
+	return linkedinWhose.ReplaceAllString(path, "${1}…$2")
 }
+
+// linkedinWhose finds the person's id in a path: the log does not say whose profile it was.
+var linkedinWhose = regexp.MustCompile(`^(/v2/people/(?:\(id:|id=))[^/)]*(\)?)`)
 
 // served does what a request asks for.
 func (l linkedIn) served(s *Server, a *account, r *http.Request, body []byte, readErr error) reply {
