@@ -121,7 +121,7 @@ func (s *JetStream) Append(ctx context.Context, payload []byte, after uint64) (u
 		return 0, fmt.Errorf("%w: a block of %d bytes, the limit is %d", ledger.ErrCapacity, len(payload), s.limit)
 	}
 	ack, err := s.js.PublishMsg(ctx, &nats.Msg{Subject: s.cfg.Subject, Data: payload},
-		jetstream.WithExpectLastSequence(after), jetstream.WithRetryAttempts(0), jetstream.WithExpectStream(s.cfg.Name))
+		jetstream.WithExpectLastSequence(after), jetstream.WithRetryAttempts(absentTries), jetstream.WithRetryWait(absentWait), jetstream.WithExpectStream(s.cfg.Name))
 	if err != nil {
 		return 0, appendError(err)
 	}
@@ -131,6 +131,13 @@ func (s *JetStream) Append(ctx context.Context, payload []byte, after uint64) (u
 	}
 	return ack.Sequence, nil
 }
+
+// A publish that nobody listens to was taken by nobody: it is made again, for a second. A
+// stream that was just created, or whose leader has just changed, is like that.
+const (
+	absentTries = 10
+	absentWait  = 100 * time.Millisecond
+)
 
 // The two codes of a lost race: on one replica, and on several.
 const (
