@@ -85,6 +85,14 @@ func (s *Server) control() http.Handler {
 		s.lag(p, delay)
 		done(w, 0, nil)
 	})
+	of("POST /_sandbox/{provider}/{switch}", func(p *provider, w http.ResponseWriter, r *http.Request) {
+		turn := p.switches[r.PathValue("switch")]
+		if turn == nil {
+			writeError(w, http.StatusNotFound, "not found")
+			return
+		}
+		turn(s, w, r)
+	})
 	mux.HandleFunc("POST /_sandbox/reset", func(w http.ResponseWriter, _ *http.Request) {
 		done(w, http.StatusInternalServerError, s.reset())
 	})

@@ -52,10 +52,12 @@ func (s *Server) update(a *account, verb string, f func(state map[string]any) (s
 	if err != nil {
 		return false, err
 	}
+	aside := s.providers[a.id.provider].aside
 	e := effect{Op: "patch", Verb: verb, Provider: a.id.provider, Account: a.id.digest, Set: map[string]any{}}
 	for name, v := range set {
 		if !reflect.DeepEqual(a.state[name], v) {
-			e.Set[name], e.Changed = v, true
+			e.Set[name] = v
+			e.Changed = e.Changed || aside == nil || !aside(name)
 		}
 	}
 	if err := s.append(e); err != nil {
@@ -114,6 +116,9 @@ func (s *Server) reset() error {
 	clear(s.revoked)
 	for _, p := range s.providers {
 		p.lag.Store(0)
+		if p.forget != nil {
+			p.forget()
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -33,6 +33,7 @@ type Fault struct {
 	Path       string `json:"path"`    // how the path after the base path begins, like "/v1/skills"; empty for any path
 	Kind       string `json:"kind"`
 	Status     int    `json:"status"`     // of kind status: 300 to 599
+	Type       string `json:"type"`       // of kind status: the provider's type of error, or "text/html" for a page of HTML; empty for what goes with Status
 	RetryAfter int    `json:"retryAfter"` // of kind status: the header Retry-After, in seconds; 0 for none
 	After      bool   `json:"after"`      // of kind status: makes the effect first
 	Delay      string `json:"delay"`      // of kinds delay and slow: like "200ms", at most ten minutes
@@ -62,16 +63,41 @@ func (s *Server) queue(f Fault) error {
 		return errors.New("delay is only for the kinds delay and slow")
 	case answers && (f.Status < 300 || f.Status > 599):
 		return errors.New("status must be from 300 to 599")
-	case !answers && (f.Status != 0 || f.RetryAfter != 0 || f.After):
-		return errors.New("status, retryAfter and after are only for the kind status")
+	case !answers && (f.Status != 0 || f.RetryAfter != 0 || f.After || f.Type != ""):
+		return errors.New("status, type, retryAfter and after are only for the kind status")
 	case f.RetryAfter < 0 || f.Times < 0:
 		return errors.New("retryAfter and times must not be negative")
+	}
+	if _, ok := s.providers[f.Provider].fault(f); !ok {
+		return fmt.Errorf("%s has no error of this type with status %d", f.Provider, f.Status)
 	}
 	f.Times = max(f.Times, 1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = append(s.faults, &f)
 	return nil
+}
+
+// pageType is the type of a fault that answers with a page, as what stands before a
+// provider may do.
+const pageType = "text/html"
+
+// htmlPage is a body that is HTML.
+type htmlPage string
+
+// fault is the answer of a fault of kind status; ok is false when the provider has no
+// such error.
+func (p *provider) fault(f Fault) (refused reply, ok bool) {
+	switch {
+	case f.Type == "":
+		return p.refusal(f.Status, http.StatusText(f.Status)), true
+	case f.Type == pageType:
+		text := fmt.Sprintf("%d %s", f.Status, http.StatusText(f.Status))
+		return reply{status: f.Status, body: htmlPage("<!DOCTYPE html><title>" + text + "</title><h1>" + text + "</h1>\n")}, true
+	case p.typed == nil:
+		return reply{}, false
+	}
+	return p.typed(f.Status, f.Type)
 }
 
 func (f Fault) wait() (time.Duration, error) {

@@ -27,7 +27,11 @@ func (s *Server) provide(p *provider) http.HandlerFunc {
 		if p.logPath != nil {
 			req.Path = "/" + p.name + p.logPath(path)
 		}
-		digest, ok := p.identify(r.Header)
+		keyless := p.keyless != nil && p.keyless(path)
+		digest, ok := "", false
+		if !keyless {
+			digest, ok = p.identify(r.Header)
+		}
 		id := accountID{p.name, digest}
 		if ok {
 			req.Account = id.name().name
@@ -39,9 +43,11 @@ func (s *Server) provide(p *provider) http.HandlerFunc {
 		if ok {
 			a = s.called(id)
 		}
-		if refused, ok := s.admit(p, a, w.Header()); !ok {
-			s.answer(w, e, refused)
-			return
+		if !keyless {
+			if refused, ok := s.admit(p, a, w.Header()); !ok {
+				s.answer(w, e, refused)
+				return
+			}
 		}
 		methods := p.methods(path)
 		if len(methods) == 0 {
@@ -78,7 +84,7 @@ func (s *Server) faulty(w http.ResponseWriter, r *http.Request, e *Request, p *p
 	wait, _ := f.wait() // it was checked when it was queued
 	switch f.Kind {
 	case faultStatus:
-		answer := p.refusal(f.Status, http.StatusText(f.Status))
+		answer, _ := p.fault(f) // it was checked when it was queued
 		if f.After {
 			answer.changed = serve().changed
 		}
@@ -122,8 +128,14 @@ func (s *Server) faulty(w http.ResponseWriter, r *http.Request, e *Request, p *p
 func (s *Server) answer(w http.ResponseWriter, e *Request, p reply) {
 	s.note(e, p.status, p.changed)
 	maps.Copy(w.Header(), p.header)
-	if p.body == nil {
+	switch body := p.body.(type) {
+	case nil:
 		w.WriteHeader(p.status)
+		return
+	case htmlPage:
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(p.status)
+		_, _ = io.WriteString(w, string(body))
 		return
 	}
 	writeJSON(w, p.status, p.body)

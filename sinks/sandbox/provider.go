@@ -34,9 +34,17 @@ type provider struct {
 	// the status of a fault.
 	refusal func(status int, text string) reply
 
+	// typed is an error of the type that a fault asks for. ok is false when the provider has
+	// no such type for the status. nil when its errors have no types.
+	typed func(status int, kind string) (refused reply, ok bool)
+
 	// kept says whether a state can have the value under the name; nil is for unset.
 	// Values are of the kinds that plain gives.
 	kept func(name string, v any) bool
+
+	// aside says whether a name in a state is for the provider only: what becomes of it does
+	// not count as a change of the account. nil when there is none.
+	aside func(name string) bool
 
 	// bodyLimit is the most bytes of a body; 0 is maxBody.
 	bodyLimit int64
@@ -44,12 +52,26 @@ type provider struct {
 	// logPath is the path as the log of requests may have it; nil when it may have all.
 	logPath func(path string) string
 
+	// keyless says whether a path needs no key: it is served without an account, a of serve
+	// is nil, and there is no limit. nil when all paths need one.
+	keyless func(path string) bool
+
+	// switches are served under the control surface, at POST /_sandbox/{provider}/{name}.
+	switches map[string]func(s *Server, w http.ResponseWriter, r *http.Request)
+
+	// counts are what the control surface tells of a state in numbers; nil when nothing.
+	counts func(state map[string]any) map[string]int
+
+	// forget ends what the provider remembers besides the accounts, at a reset; nil when
+	// there is nothing.
+	forget func()
+
 	// lag is how long a change is not seen by reads, in nanoseconds; see Server.view.
 	lag atomic.Int64
 }
 
 // makers make the providers, each once for a Server. The Options were checked.
-var makers = []func(Options) *provider{newMokaru, newLinkedIn}
+var makers = []func(Options) *provider{newMokaru, newLinkedIn, newNexudus, newJarvi, newPostPress}
 
 // reply is an answer that was not sent yet.
 type reply struct {

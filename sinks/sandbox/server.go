@@ -35,8 +35,9 @@ type Store interface {
 type Options struct {
 	// Store keeps the effects; nil keeps them in memory only.
 	Store Store
-	// Clock is the time that the limits and the lag of reads go by; nil is time.Now. For
-	// Mokaru's limit, a clock that goes backwards is taken to stand still.
+	// Clock is the time that the limits, the lag of reads, the end of tokens and what is dated
+	// go by; nil is time.Now. For Mokaru's limit, a clock that goes backwards is taken to
+	// stand still.
 	Clock func() time.Time
 	// PerMinute is how many requests one account of Mokaru may make in any minute, reads
 	// and writes together; 0 is no limit. See DefaultPerMinute.
@@ -199,6 +200,8 @@ type Account struct {
 	Creates int `json:"creates"`
 	Updates int `json:"updates"`
 	Deletes int `json:"deletes"`
+	// Counts are what the provider has to tell in numbers: Jarvi profiles, history and files.
+	Counts map[string]int `json:"counts,omitzero"`
 	// State is active, revoked, or unopened for an account that was never called.
 	State string `json:"state"`
 	// Profile is what is set, as it is kept: completed, with days as they were sent. It
@@ -215,6 +218,9 @@ func (s *Server) describe(a *account, profile bool) Account {
 		Creates: a.creates, Updates: a.updates, Deletes: a.deletes, State: "active"}
 	if s.revoked[n] {
 		d.State = "revoked"
+	}
+	if count := s.providers[n.provider].counts; count != nil {
+		d.Counts = count(a.state)
 	}
 	if profile {
 		d.Profile = maps.Clone(a.state)
