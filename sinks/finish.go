@@ -79,6 +79,9 @@ func (v *visit) finish(a attempt, out Outcome) {
 	}
 }
 
+// typeNoID is the fault of a create that was done, by an answer that does not name the item.
+const typeNoID = "no_id"
+
 // young says that the connection was set less than a minute ago.
 func (v *visit) young() bool {
 	v.m.mu.Lock()
@@ -104,8 +107,9 @@ func (v *visit) succeed(a attempt, out Outcome) {
 		return
 	}
 	if a.verb == VerbCreate && out.Ref == "" {
-		v.step(Input{Event: LoseSight, Until: StampOf(time.Now().Add(v.s.settle)),
-			Fault: &Fault{HTTP: out.Fault.HTTP, Type: "no_id", Message: "the answer does not say which item was made", Sent: SentYes}})
+		// It is there, and only the section says under which id: nothing can land late.
+		v.step(Input{Event: LoseSight, Until: StampOf(time.Now()),
+			Fault: &Fault{HTTP: out.Fault.HTTP, Type: typeNoID, Message: "the answer does not say which item was made", Sent: SentYes}})
 		return
 	}
 	in := Input{Event: Succeed, Verify: ProviderSaid, Ref: out.Ref}

@@ -227,7 +227,7 @@ type Outcome struct {
 	RetryAfter time.Duration // Throttled, Busy and AccountError; 0 when the provider did not say
 	Most       int           // Busy: so many attempts at most, then the edit is parked; 0 is the class's budget
 	Limit      *Limit        // what the answer said about the rate limit, if it did
-	Ref        string        // the provider's name for the entity, if it gave one
+	Ref        string        // the provider's name for the entity, if it gave one; an item that was created without is looked for in its section
 	Task       string        // Accepted: the provider's name for the task
 	Result     []byte        // of a step; it is sealed before it is kept
 }

@@ -114,6 +114,8 @@ func (v *visit) resolveItem(r Lister) {
 		v.giveUp(ParkAmbiguous, "several items of the provider could be the one that was made", len(found))
 	case v.rec.More().Reads+1 < resolveReads:
 		v.step(Input{Event: Again, Until: StampOf(time.Now().Add(v.s.settle / 2))})
+	case v.rec.Last != nil && v.rec.Last.Type == typeNoID:
+		v.giveUp(ParkUncertain, "the provider said that it made the item, and does not list it", 0)
 	default:
 		v.m.mu.Lock()
 		delete(v.l.acct.listed, section) // it is looked at again right before the next attempt

@@ -54,6 +54,33 @@ func (b *bench) wantNotes(account string, n int, title string) {
 	}
 }
 
+// TestItemWithoutAnIDIsLookedUpAndNeverMadeAgain: the answer says that it is there, and the
+// section says under which id; a section that does not show it is no reason to make it anew.
+func TestItemWithoutAnIDIsLookedUpAndNeverMadeAgain(t *testing.T) {
+	for _, lag := range []time.Duration{0, 10 * time.Minute} {
+		t.Run(lag.String(), func(t *testing.T) {
+			inShop(t, func(b *bench) {
+				b.shop.Nameless, b.shop.Lag = true, lag
+				b.plain("key")
+				p := b.start()
+				began := time.Now()
+				p.rest(time.Hour)
+				b.wantNotes("key", 1, "a")
+				b.wantNotes("key", 1, "b")
+				codes := p.parkedCodes()
+				if lag == 0 && (len(codes) != 0 || time.Since(began) > 5*time.Second) {
+					t.Errorf("parked %v after %v", codes, time.Since(began))
+				}
+				if lag > 0 && codes["notes/a"] != sinks.ParkUncertain {
+					t.Errorf("parked %v", codes)
+				}
+				p.halt()
+				b.check()
+			})
+		})
+	}
+}
+
 // TestCreateThatLandsAfterAReadBackIsNotDoubled: the first look at the list comes before
 // the item does.
 func TestCreateThatLandsAfterAReadBackIsNotDoubled(t *testing.T) {

@@ -37,6 +37,8 @@ type Shop struct {
 	Limit sinks.Rate
 	// Blind shops can be neither read nor listed; Renewing ones have a token endpoint.
 	Blind, Renewing bool
+	// Nameless shops do not say what id a new note has.
+	Nameless bool
 	// Lag is how old what reads show is.
 	Lag time.Duration
 	// TaskTakes is how long a task is accepted and not done; default 7 s.
@@ -242,7 +244,9 @@ func (s *Shop) write(a *shelf, method, path string, body []byte) (int, map[strin
 	case method == http.MethodPost:
 		n := Note{ID: a.id("n"), Note: body}
 		a.notes = append(a.notes, n)
-		ok["id"] = n.ID
+		if !s.Nameless {
+			ok["id"] = n.ID
+		}
 	case rest == "order":
 		var ids []string
 		if err := json.Unmarshal(body, &ids); err != nil || !a.order(ids) {

@@ -28,6 +28,7 @@ import (
 	"vitae/sinks/journal"
 	"vitae/sinks/linkedin"
 	"vitae/sinks/mokaru"
+	"vitae/sinks/postpress"
 )
 
 // Server is a running Vitae. Close it.
@@ -209,8 +210,9 @@ func (s *Server) deliveries(ctx, run context.Context, cfg config.Config) (*deliv
 
 // makers make the providers, by name.
 var makers = map[string]func(baseURL string, d sinks.Doer) (sinks.Provider, error){
-	ledger.Mokaru:   func(u string, d sinks.Doer) (sinks.Provider, error) { return mokaru.New(u, d) },
-	ledger.LinkedIn: func(u string, d sinks.Doer) (sinks.Provider, error) { return linkedin.New(u, d) },
+	ledger.Mokaru:    func(u string, d sinks.Doer) (sinks.Provider, error) { return mokaru.New(u, d) },
+	ledger.LinkedIn:  func(u string, d sinks.Doer) (sinks.Provider, error) { return linkedin.New(u, d) },
+	ledger.PostPress: func(u string, d sinks.Doer) (sinks.Provider, error) { return postpress.New(u, d) },
 }
 
 // providers makes the sinks that the configuration names.
@@ -227,7 +229,7 @@ func (s *Server) providers(cfg config.Config) (out []sinks.Provider, configs map
 			if cfg.Sandbox {
 				continue // there is no stand-in for it
 			}
-			return nil, nil, fmt.Errorf("[sinks.%s]: this version delivers to mokaru and linkedin; take the table out", name)
+			return nil, nil, fmt.Errorf("[sinks.%s]: this version does not deliver there; take the table out", name)
 		}
 		base := c.BaseURL
 		if s.sandbox != nil {
