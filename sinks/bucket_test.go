@@ -107,3 +107,37 @@ func TestBreaker(t *testing.T) {
 		t.Error("half of twenty calls fail, and it is closed")
 	}
 }
+
+// TestBucketSlowsDownAfterA429: half the rate after each, down to a sixteenth, and all of it
+// again in ten minutes without one.
+func TestBucketSlowsDownAfterA429(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	b := newBucket(Rate{PerMinute: 60, Burst: 1}, now)
+	granted := func(d time.Duration) (n int) {
+		for end := now.Add(d); now.Before(end); {
+			if wait := b.take(now); wait > 0 {
+				now = now.Add(wait)
+				continue
+			}
+			b.served()
+			n++
+		}
+		return n
+	}
+	full := granted(5 * time.Minute)
+	b.throttled(now, time.Second, 0)
+	b.throttled(now, time.Second, 0)
+	if slow := granted(time.Minute); slow > full/5/3 || slow < 10 {
+		t.Errorf("%d calls in the minute after two 429, %d in five minutes before", slow, full)
+	}
+	granted(10 * time.Minute)
+	if again := granted(5 * time.Minute); again < full-3 {
+		t.Errorf("%d calls in five minutes later, %d before", again, full)
+	}
+	for range 20 {
+		b.throttled(now, time.Millisecond, 0)
+	}
+	if b.pace() < 60.0/16-0.01 {
+		t.Errorf("%.2f calls a minute are left of 60", b.pace())
+	}
+}

@@ -235,6 +235,9 @@ const (
 	renewLater                  // it could not be tried, or its outcome is unknown
 )
 
+// renewalPause is how long a fresh credential must have been good before it is renewed again.
+const renewalPause = time.Minute
+
 // renew looks for a credential that is not the one that failed: it fetches a fresh one,
 // unless another worker has done so before it. Renewals of an account are made one at a
 // time.
@@ -253,6 +256,8 @@ func (v *visit) renew() renewal {
 		return renewLater
 	case string(now) != string(v.cred):
 		return renewed
+	case time.Since(a.renewed.Time()) < renewalPause:
+		return notRenewable // it is fresh, and refused all the same
 	}
 	ctx, cancel := v.timeout()
 	fresh, out := r.Refresh(ctx, now)
@@ -265,6 +270,7 @@ func (v *visit) renew() renewal {
 			v.m.log.Warn("sinks: keeping a renewed credential", "sink", v.rec.Sink, "profile", v.rec.Profile, "error", err)
 			return renewLater
 		}
+		a.renewed = StampOf(time.Now())
 		return renewed
 	case AccountError, Refused, SinkError:
 		// Another process may have renewed it meanwhile: then ours was used up.

@@ -160,6 +160,7 @@ type account struct {
 	resume  string              // that is sent, as far as a worker has seen; "" before
 	listed  map[string]*listing // by section; see items.go
 	listing map[string]bool     // sections that a lane is reading
+	renewed Stamp               // when the credential was
 	renewal sync.Mutex          // held by who renews the credential
 }
 

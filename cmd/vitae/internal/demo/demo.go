@@ -1,6 +1,6 @@
 // Package demo gives a first-time user something to look at: one profile with the example
 // values of the five providers' own pages, a key for it, and with the sandbox connections
-// to the stand-in Mokaru and LinkedIn. It is an ordinary client of the running server.
+// to all five stand-ins. It is an ordinary client of the running server.
 //
 // The key is kept in the data folder, in demo.key (mode 0600), and is what says that the
 // demo was made: a second start finds it and changes nothing.
@@ -49,7 +49,7 @@ const values = `{
 	"projects": [{"name": "Vitae", "description": "One profile, many places"}],
 	"workExperiences": [{"jobTitle": "Product Designer", "company": "ACME", "startDate": "2021-03", "isCurrent": true},
 		{"jobTitle": "Designer", "company": "Initech", "startDate": "2017-09", "endDate": "2021-02"}],
-	"educations": [{"school": "Ecole de design", "degree": "Master", "startDate": "2012", "endDate": "2017"}],
+	"educations": [{"school": "Ecole de design", "degree": "Master", "startDate": "2012-09", "endDate": "2017-06"}],
 	"skills": [{"name": "Typography", "level": "expert"}, {"name": "Go"}],
 	"nexudus": {"profileIsPublic": true}
 }`
@@ -95,21 +95,28 @@ func kept(ctx context.Context, admin *client.Client, file string) (string, error
 	return key, err
 }
 
-// Credential is what the demo profile shows to the stand-in of a provider. It is in the
-// form of the provider's own and opens nothing anywhere else.
-func Credential(provider string) string {
-	d := sha256.Sum256([]byte("vitae demo"))
-	if provider == ledger.Mokaru {
-		return "mk_" + hex.EncodeToString(d[:])
-	}
-	return "demo-" + hex.EncodeToString(d[:16])
+// standIn is what the demo profile shows to the stand-in of a provider, and how a person
+// looks at what is there. The credential is in the form of the provider's own and opens
+// nothing anywhere else.
+type standIn struct {
+	provider, credential, account string
+	look                          string // the rest of a curl line behind the stand-in's base URL
 }
 
-// Account is the demo profile's account at the stand-in LinkedIn.
-const Account = "yrZCpj2ZYQ"
-
-// connected are the providers that the demo profile is connected to, with the sandbox.
-var connected = []string{ledger.Mokaru, ledger.LinkedIn}
+// standIns are the five, in the order in which they are shown.
+func standIns() []standIn {
+	d := sha256.Sum256([]byte("vitae demo"))
+	word := hex.EncodeToString(d[:])
+	const person = "yrZCpj2ZYQ"
+	bearer := func(key string) string { return "-H 'Authorization: Bearer " + key + "'" }
+	return []standIn{
+		{ledger.Mokaru, "mk_" + word, "", "/v1/profile' " + bearer("mk_"+word)},
+		{ledger.PostPress, "pp_test_" + word[:32], "demo", "/api/v1/users/me?account_id=demo' -H 'X-API-KEY: pp_test_" + word[:32] + "'"},
+		{ledger.LinkedIn, "AQ" + word[:40], person, "/v2/people/(id:" + person + ")' -H 'X-RestLi-Protocol-Version: 2.0.0' " + bearer("AQ"+word[:40])},
+		{ledger.Nexudus, "nx" + word[:40], "", "/en/profile?_resource=Coworker' " + bearer("nx"+word[:40])},
+		{ledger.Jarvi, "jv" + word[:40], "", "/v1/public-api/rest/v2/profiles' -H 'X-API-KEY: jv" + word[:40] + "'"},
+	}
+}
 
 // create makes the profile, its connection and its key.
 func create(ctx context.Context, admin *client.Client, o Options) (key string, err error) {
@@ -126,16 +133,16 @@ func create(ctx context.Context, admin *client.Client, o Options) (key string, e
 		return "", errors.New("the server did not name the profile it made")
 	}
 	if o.Sandbox {
-		for _, provider := range connected {
-			connection := map[string]string{"credential": Credential(provider)}
-			if provider == ledger.LinkedIn {
-				connection["account"] = Account
+		for _, s := range standIns() {
+			connection := map[string]string{"credential": s.credential}
+			if s.account != "" {
+				connection["account"] = s.account
 			}
 			body, err := json.Marshal(connection)
 			if err != nil {
 				return "", err
 			}
-			if _, err := admin.Do(ctx, client.Call{Method: http.MethodPut, Path: "/v1/profiles/" + profile + "/connections/" + provider, Body: body}, nil); err != nil {
+			if _, err := admin.Do(ctx, client.Call{Method: http.MethodPut, Path: "/v1/profiles/" + profile + "/connections/" + s.provider, Body: body}, nil); err != nil {
 				return "", err
 			}
 		}
@@ -199,9 +206,10 @@ func text(news, server, key, file string, o Options) string {
 		fmt.Fprintf(&b, "See how far the providers are:\n  bin/vitae connection list --server %s --key-file %s\n", server, file)
 	}
 	if o.SandboxURL != "" {
-		fmt.Fprintf(&b, "See what the stand-in Mokaru has:\n  curl %s/mokaru/v1/profile -H 'Authorization: Bearer %s'\n", o.SandboxURL, Credential(ledger.Mokaru))
-		fmt.Fprintf(&b, "See what the stand-in LinkedIn has:\n  curl '%s/linkedin/v2/people/(id:%s)' -H 'X-RestLi-Protocol-Version: 2.0.0' -H 'Authorization: Bearer %s'\n",
-			o.SandboxURL, Account, Credential(ledger.LinkedIn))
+		b.WriteString("See what each of them has:\n")
+		for _, s := range standIns() {
+			fmt.Fprintf(&b, "  curl '%s/%s%s\n", o.SandboxURL, s.provider, s.look)
+		}
 	}
 	fmt.Fprintf(&b, "\nCtrl-C stops; the data stays in %s.\n\n", o.Data)
 	return b.String()

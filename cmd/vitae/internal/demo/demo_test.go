@@ -68,7 +68,7 @@ func TestEnsure(t *testing.T) {
 		for _, want := range []string{
 			wantNews, "Console: " + h.URL + "/\n", "API key: vt_live_demo ",
 			"curl -X PATCH " + h.URL + "/v1/profile -H 'Authorization: Bearer vt_live_demo'",
-			"curl http://127.0.0.1:8090/mokaru/v1/profile -H 'Authorization: Bearer mk_", "curl 'http://127.0.0.1:8090/linkedin/v2/people/(id:",
+			"curl 'http://127.0.0.1:8090/mokaru/v1/profile' -H 'Authorization: Bearer mk_", "curl 'http://127.0.0.1:8090/linkedin/v2/people/(id:",
 		} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("%q is not in:\n%s", want, out.String())
@@ -76,8 +76,8 @@ func TestEnsure(t *testing.T) {
 		}
 	}
 
-	made := []string{"POST /v1/profiles admin", "PUT /v1/profiles/P1/connections/mokaru admin",
-		"PUT /v1/profiles/P1/connections/linkedin admin", "POST /v1/keys admin"}
+	made := []string{"POST /v1/profiles admin", "PUT /v1/profiles/P1/connections/mokaru admin", "PUT /v1/profiles/P1/connections/postpress admin",
+		"PUT /v1/profiles/P1/connections/linkedin admin", "PUT /v1/profiles/P1/connections/nexudus admin", "PUT /v1/profiles/P1/connections/jarvi admin", "POST /v1/keys admin"}
 	ensure("A demo profile was made.", made...)
 	file := filepath.Join(o.Data, "demo.key")
 	info, err := os.Stat(file)

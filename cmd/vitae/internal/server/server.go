@@ -25,9 +25,11 @@ import (
 	"vitae/ledger/stream"
 	"vitae/projections"
 	"vitae/sinks"
+	"vitae/sinks/jarvi"
 	"vitae/sinks/journal"
 	"vitae/sinks/linkedin"
 	"vitae/sinks/mokaru"
+	"vitae/sinks/nexudus"
 	"vitae/sinks/postpress"
 )
 
@@ -208,10 +210,12 @@ func (s *Server) deliveries(ctx, run context.Context, cfg config.Config) (*deliv
 	return d, rows, nil
 }
 
-// makers make the providers, by name.
+// makers make the providers, by name: those that the configuration knows.
 var makers = map[string]func(baseURL string, d sinks.Doer) (sinks.Provider, error){
 	ledger.Mokaru:    func(u string, d sinks.Doer) (sinks.Provider, error) { return mokaru.New(u, d) },
 	ledger.LinkedIn:  func(u string, d sinks.Doer) (sinks.Provider, error) { return linkedin.New(u, d) },
+	ledger.Nexudus:   func(u string, d sinks.Doer) (sinks.Provider, error) { return nexudus.New(u, d) },
+	ledger.Jarvi:     func(u string, d sinks.Doer) (sinks.Provider, error) { return jarvi.New(u, d) },
 	ledger.PostPress: func(u string, d sinks.Doer) (sinks.Provider, error) { return postpress.New(u, d) },
 }
 
@@ -224,18 +228,11 @@ func (s *Server) providers(cfg config.Config) (out []sinks.Provider, configs map
 		if !ok {
 			continue
 		}
-		make, ok := makers[name]
-		if !ok {
-			if cfg.Sandbox {
-				continue // there is no stand-in for it
-			}
-			return nil, nil, fmt.Errorf("[sinks.%s]: this version does not deliver there; take the table out", name)
-		}
 		base := c.BaseURL
 		if s.sandbox != nil {
 			base = s.sandbox.urls[name]
 		}
-		p, err := make(base, client)
+		p, err := makers[name](base, client)
 		if err != nil {
 			return nil, nil, err
 		}
