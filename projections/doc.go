@@ -1,5 +1,5 @@
 // Package projections keeps read models beside the ledger: local SQLite files that follow
-// it, one file each. The sub-packages are the models (views, history and others); this
+// it, one file each. The sub-packages are the models (views, history, directory); this
 // package is what they share: the file, its position, following, waiting, rebuilding.
 //
 // # The promise
@@ -22,12 +22,14 @@
 // waits to read them, those that come within 20 ms. A transaction that fails is rolled back and
 // the projection starts again from its own position. A commit that cannot be understood,
 // or that breaks its profile's chain, stops it with a Fault that names the sequence, the
-// profile and the op; nothing is skipped.
+// profile and the op; nothing is skipped. (The directory keeps no profile's last hash: it
+// leaves the chain to views and history.)
 //
 // # Reading
 //
 // Reads see whole transactions only. A caller who has written commit n waits for n (Wait),
-// then reads: read-your-writes. Values stay sealed in every row; no key is needed here.
+// then reads: read-your-writes. Values stay sealed in every row, or are there as keyed
+// hashes (directory, the only model that needs keys, and only while it applies commits).
 //
 // # Rebuilding
 //

@@ -43,6 +43,8 @@ type Vault interface {
 	SystemDigest(purpose string, data ...[]byte) [32]byte
 	SealSystem(purpose, id string, plain []byte) ([]byte, error)
 	OpenSystem(purpose, id string, sealed []byte) ([]byte, error)
+	// Create makes the profile's key; one that is there is kept.
+	Create(ctx context.Context, p ledger.ProfileID) error
 	PutSecret(ctx context.Context, p ledger.ProfileID, name string, secret []byte) error
 	DeleteSecret(ctx context.Context, p ledger.ProfileID, name string) error
 	PutFile(ctx context.Context, p ledger.ProfileID, mediaType string, r io.Reader, limit int64) (vault.File, error)
@@ -71,6 +73,13 @@ type Sinks interface {
 	WaitPlan(ctx context.Context, id sinks.ID, was sinks.Progress) (sinks.Progress, error)
 }
 
+// Directory finds profiles by what others know them by.
+type Directory interface {
+	// Account gives the profile that is connected to the account at the provider, with
+	// everything up to atLeast applied; ledger.ErrNotFound when there is none.
+	Account(ctx context.Context, provider, account string, atLeast ledger.Seq) (ledger.ProfileID, error)
+}
+
 // Deps are the parts behind the API.
 type Deps struct {
 	Core    Core
@@ -79,9 +88,19 @@ type Deps struct {
 	Keys    *keys.Store
 	Sinks   Sinks
 	Journal Journal
+	// Directory is nil where accounts cannot be looked up: then a key for all profiles has
+	// to name the profile.
+	Directory Directory
+	// Password passes the change of a password on to the portal that the profile is
+	// connected to. It holds the passwords in memory only, and returns once it has them.
+	// nil where none can be passed on.
+	Password func(ctx context.Context, profile ledger.ProfileID, before, after string) error
 	// Idems keeps the replies of requests that write no commit; its bucket forgets them
 	// after 24 hours.
 	Idems keys.KV
+	// Uploads keeps the uploads that clients of LinkedIn's API register; its bucket forgets
+	// them after 24 hours. nil where none can be registered.
+	Uploads keys.KV
 	// Profiles lists the ids of profiles that exist, behind after, with everything up to
 	// atLeast applied.
 	Profiles func(ctx context.Context, after ledger.ProfileID, limit int, atLeast ledger.Seq) ([]ledger.ProfileID, error)

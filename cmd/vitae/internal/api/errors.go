@@ -128,6 +128,10 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	h.Del("ETag")
 	h.Set("Cache-Control", "no-store")
+	if d := x.route.dialect; d != nil {
+		s.failDialect(w, r, d, p)
+		return
+	}
 	var body any
 	if x.route.mokaru && !wantsProblem(r) {
 		h["Content-Type"] = jsonType

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,8 +80,14 @@ func (s *Server) mux(routes []route) http.Handler {
 		}
 		paths[rt.path][rt.method] = rt
 	}
+	var page http.Handler
 	for path, methods := range paths {
-		mux.Handle(path, s.methods(path, methods))
+		h := s.methods(path, methods)
+		if path == languagePage {
+			page = h
+			continue
+		}
+		mux.Handle(path, h)
 	}
 	nothing := s.serve(&route{path: "(none)", open: true, run: func(http.ResponseWriter, *http.Request) error {
 		return fail(http.StatusNotFound, "not_found", "There is nothing at this path.")
@@ -97,6 +104,10 @@ func (s *Server) mux(routes []route) http.Handler {
 			nothing.ServeHTTP(w, r)
 			return
 		}
+		if isLanguagePage(r.URL.Path) {
+			page.ServeHTTP(w, r)
+			return
+		}
 		mux.ServeHTTP(w, r)
 	})
 }
@@ -106,6 +117,7 @@ func (s *Server) methods(path string, methods map[string]*route) http.Handler {
 	var allowed []string
 	handlers := map[string]http.Handler{}
 	mokaru, patch := false, false
+	var speaks *dialect
 	for method, rt := range methods {
 		h := s.serve(rt)
 		handlers[method] = h
@@ -115,12 +127,13 @@ func (s *Server) methods(path string, methods map[string]*route) http.Handler {
 			allowed = append(allowed, http.MethodHead)
 		}
 		mokaru = mokaru || rt.mokaru
+		speaks = cmp.Or(speaks, rt.dialect)
 		patch = patch || method == http.MethodPatch
 	}
 	allowed = append(allowed, http.MethodOptions)
 	slices.Sort(allowed)
 	allow := strings.Join(allowed, ", ")
-	other := s.serve(&route{path: path, open: true, mokaru: mokaru, run: func(w http.ResponseWriter, r *http.Request) error {
+	other := s.serve(&route{path: path, open: true, mokaru: mokaru, dialect: speaks, run: func(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Allow", allow)
 		if r.Method != http.MethodOptions {
 			return fail(http.StatusMethodNotAllowed, "method_not_allowed", "This path does not take the method. Allow lists those that it takes.")
@@ -254,7 +267,7 @@ func (s *Server) admit(h http.Header, r *http.Request, x *exchange) error {
 	if !rt.profile {
 		return nil
 	}
-	if err := s.profileOf(r, x); err != nil {
+	if err := s.profileOf(r, x, &x.profile); err != nil {
 		return err
 	}
 	h["X-Vitae-Profile"] = []string{x.profile.String()}
@@ -285,7 +298,7 @@ func (s *Server) rate(h http.Header, r *http.Request, key *keys.Key) error {
 
 // profileOf finds out which profile a request is about. A key of one profile is told the
 // same about a foreign profile and one that does not exist.
-func (s *Server) profileOf(r *http.Request, x *exchange) error {
+func (s *Server) profileOf(r *http.Request, x *exchange, into *ledger.ProfileID) error {
 	named := r.Header.Get("X-Vitae-Profile")
 	inPath := x.route.inPath
 	if inPath {
@@ -295,7 +308,7 @@ func (s *Server) profileOf(r *http.Request, x *exchange) error {
 		if named != "" && named != x.key.Profile.String() {
 			return fail(http.StatusForbidden, "foreign_profile", "The key is not for this profile.")
 		}
-		x.profile = x.key.Profile
+		*into = x.key.Profile
 		return nil
 	}
 	if named == "" {
@@ -304,7 +317,7 @@ func (s *Server) profileOf(r *http.Request, x *exchange) error {
 	id, err := ledger.ParseProfileID(named)
 	switch {
 	case err == nil:
-		x.profile = id
+		*into = id
 		return nil
 	case inPath:
 		return fail(http.StatusNotFound, "not_found", "There is no such profile.")

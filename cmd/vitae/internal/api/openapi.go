@@ -67,6 +67,8 @@ func operation(rt *route) object {
 	case rt.request == "file":
 		op["requestBody"] = object{"required": true, "content": object{"multipart/form-data": object{"schema": object{"type": "object",
 			"properties": object{"file": object{"type": "string", "contentMediaType": "application/octet-stream"}}, "required": []string{"file"}}}}}
+	case strings.HasPrefix(rt.request, "form:"):
+		op["requestBody"] = object{"required": true, "content": object{"multipart/form-data": object{"schema": ref(strings.TrimPrefix(rt.request, "form:"))}}}
 	case rt.request != "":
 		content := object{"application/json": object{"schema": ref(rt.request)}}
 		if rt.method == http.MethodPatch {
@@ -148,7 +150,10 @@ func responses(rt *route) object {
 	}
 	for _, status := range failures(rt) {
 		content := object{"application/problem+json": object{"schema": ref("Problem")}}
-		if rt.mokaru {
+		switch {
+		case rt.dialect != nil: // in the provider's own form
+			content = object{"application/json": object{}}
+		case rt.mokaru:
 			content["application/json"] = object{"schema": ref("MokaruError")}
 		}
 		one := object{"description": http.StatusText(status), "content": content, "headers": headersOf("X-Request-Id")}
@@ -244,6 +249,14 @@ func parameters() object {
 		parameter("query", "class", "Only edits of this class.", object{"type": "string", "enum": []any{"A", "B", "C", "D", "E", "F"}}),
 		parameter("query", "profile", "Only this profile's.", text),
 		parameter("query", "before", "Only what is so since before this time (RFC 3339).", object{"type": "string", "format": "date-time"}),
+		parameter("query", "where", "Which ones, as JSON.", text),
+		parameter("query", "orderBy", "In which order, as JSON.", text),
+		parameter("query", "_resource", "What the page is about.", object{"const": "Coworker"}),
+		parameter("query", "account_id", "The account at the provider that the profile is connected to, or the profile's id.", text),
+		parameter("query", "linkedin_sections", "Sections to show, parted by commas: experience, education, skills or *; with _preview behind, the first entries.", text),
+		parameter("query", "fields", "Only these members, parted by commas.", text),
+		parameter("query", "action", "What to do.", object{"const": "registerUpload"}),
+		parameter("query", "m", "The secret of the upload, as its URL has it.", text),
 		parameter("query", "exclude", "A check that does not count.", text),
 		parameter("header", "X-Vitae-Profile", "The profile, where the key is for all profiles.", text),
 		parameter("header", "X-Vitae-Reason", "Why; kept with the edit.", object{"type": "string", "maxLength": maxReason}),

@@ -37,6 +37,11 @@ func isJSON(contentType string) bool {
 
 // body reads a JSON body; nil when it is optional and there is none.
 func body(w http.ResponseWriter, r *http.Request, optional bool) ([]byte, error) {
+	return bodyUpTo(w, r, optional, maxBody)
+}
+
+// bodyUpTo is body with another limit, in bytes: whole MiB.
+func bodyUpTo(w http.ResponseWriter, r *http.Request, optional bool, limit int64) ([]byte, error) {
 	if optional && r.ContentLength == 0 {
 		return nil, nil
 	}
@@ -48,16 +53,16 @@ func body(w http.ResponseWriter, r *http.Request, optional bool) ([]byte, error)
 		w.Header().Set("Accept-Encoding", "identity")
 		return nil, fail(http.StatusUnsupportedMediaType, "unsupported_encoding", "The body must not be compressed.")
 	}
-	return readBody(w, r)
+	return readBody(w, r, limit)
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	tooLarge := fail(http.StatusRequestEntityTooLarge, "content_too_large", "The body is over 1 MiB.")
-	if r.ContentLength > maxBody {
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	tooLarge := fail(http.StatusRequestEntityTooLarge, "content_too_large", "The body is over "+strconv.FormatInt(limit>>20, 10)+" MiB.")
+	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close") // the rest is not read
 		return nil, tooLarge
 	}
-	limited := http.MaxBytesReader(w, r.Body, maxBody)
+	limited := http.MaxBytesReader(w, r.Body, limit)
 	b := make([]byte, 0, max(r.ContentLength+1, 512))
 	for {
 		n, err := limited.Read(b[len(b):cap(b)])
@@ -135,6 +140,9 @@ func dry(r *http.Request) (bool, error) {
 
 // via names the road a request came on; the command line and the console say so.
 func via(r *http.Request) string {
+	if d := exchangeOf(r).route.dialect; d != nil {
+		return d.name
+	}
 	switch v := r.Header.Get("X-Vitae-Via"); v {
 	case "cli", "import", "console":
 		return v

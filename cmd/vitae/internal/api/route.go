@@ -13,10 +13,11 @@ type route struct {
 	// one in own if the key is the profile's own; none at all when both are 0.
 	open       bool
 	scope, own keys.Scope
-	all        bool // needs a key for all profiles
-	profile    bool // is about one profile: the one in the path, the key's, or X-Vitae-Profile's
-	inPath     bool // the profile is in the path
-	mokaru     bool // Mokaru documents it too: errors are in its form unless the caller asks otherwise
+	all        bool     // needs a key for all profiles
+	profile    bool     // is about one profile: the one in the path, the key's, or X-Vitae-Profile's
+	inPath     bool     // the profile is in the path
+	dialect    *dialect // whose route it is; nil for our own
+	mokaru     bool     // Mokaru documents it too: errors are in its form unless the caller asks otherwise
 	run        func(w http.ResponseWriter, r *http.Request) error
 
 	id       string // operationId
@@ -34,7 +35,8 @@ type route struct {
 func (s *Server) routes() []route {
 	var out []route
 	for _, group := range [][]route{s.profileRoutes(), s.resumeRoutes(), s.itemRoutes(), s.fileRoutes(), s.auditRoutes(),
-		s.connectionRoutes(), s.sinkRoutes(), s.keyRoutes(), s.operatorRoutes(), s.openRoutes()} {
+		s.connectionRoutes(), s.sinkRoutes(), s.keyRoutes(), s.operatorRoutes(), s.openRoutes(),
+		s.postPressRoutes(), s.nexudusRoutes(), s.jarviRoutes(), s.linkedInRoutes()} {
 		out = append(out, group...)
 	}
 	return out

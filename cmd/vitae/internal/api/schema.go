@@ -73,6 +73,10 @@ func schemas() object {
 	}
 	catalogue(out)
 	sinkSchemas(out)
+	postPressSchemas(out)
+	nexudusSchemas(out)
+	jarviSchemas(out)
+	linkedInSchemas(out)
 	return out
 }
 

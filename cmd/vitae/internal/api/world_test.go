@@ -107,7 +107,7 @@ func newWorld(t *testing.T, cfg Config) *world {
 		cfg.Version = "test"
 	}
 	run, stop := context.WithCancel(context.Background())
-	w.srv, err = New(run, Deps{Core: w, History: w, Vault: w.vault, Keys: w.keys, Sinks: w.sinks, Journal: w.journal, Idems: w.idems, Log: log, Now: w.clock.Now,
+	w.srv, err = New(run, Deps{Core: w, History: w, Vault: w.vault, Keys: w.keys, Sinks: w.sinks, Journal: w.journal, Idems: w.idems, Uploads: keys.NewMemory(), Log: log, Now: w.clock.Now,
 		Profiles: func(context.Context, ledger.ProfileID, int, ledger.Seq) ([]ledger.ProfileID, error) { return nil, nil },
 		Fsck: func(_ context.Context, progress func(done, total uint64)) (fsck.Report, error) {
 			progress(1, 2)

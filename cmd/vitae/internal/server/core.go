@@ -23,6 +23,7 @@ import (
 	"vitae/ledger/stream"
 	"vitae/ledger/vault"
 	"vitae/projections"
+	"vitae/projections/directory"
 	"vitae/projections/history"
 	"vitae/projections/views"
 	"vitae/sinks"
@@ -30,11 +31,12 @@ import (
 
 // Core is what keeps profiles: everything but the outside. Close it.
 type Core struct {
-	Engine  *engine.Engine
-	Vault   *vault.Vault
-	Ledger  *stream.Ledger
-	Views   *views.Views
-	History *history.History
+	Engine    *engine.Engine
+	Vault     *vault.Vault
+	Ledger    *stream.Ledger
+	Views     *views.Views
+	History   *history.History
+	Directory *directory.Directory
 
 	log       *slog.Logger
 	committer *stream.Committer // on the embedded engine
@@ -72,8 +74,9 @@ func OpenCore(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Core
 	if err := c.openCommitter(ctx, run, cfg); err != nil {
 		return nil, err
 	}
-	c.follow(run, c.Views.Projection)
-	c.follow(run, c.History.Projection)
+	for _, p := range c.Projections() {
+		c.follow(run, p)
+	}
 	return c, nil
 }
 
@@ -126,16 +129,25 @@ func (c *Core) openProjections(ctx context.Context, cfg config.Config) (err erro
 		return err
 	}
 	c.onClose(func(context.Context) error { return c.History.Close() })
+	if c.Directory, err = directory.Open(ctx, directory.Config{Config: pc, Opener: c.Vault, Digester: c.Vault}); err != nil {
+		return err
+	}
+	c.onClose(func(context.Context) error { return c.Directory.Close() })
 	head, err := c.Ledger.Head(ctx)
 	if err != nil {
 		return err
 	}
-	if known := max(c.Views.Position(), c.History.Position()); known > head.Seq {
+	if known := max(c.Views.Position(), c.History.Position(), c.Directory.Position()); known > head.Seq {
 		return fmt.Errorf("the ledger ends at sequence %d, but commits up to %d were applied from it: it is shorter than it was. "+
 			"Restore the engine's folder, or, if an older copy was put back on purpose, remove the folder %q to make the projections anew",
 			head.Seq, known, pc.Dir)
 	}
 	return nil
+}
+
+// Projections lists everything that follows the ledger into a file.
+func (c *Core) Projections() []*projections.Projection {
+	return []*projections.Projection{c.Views.Projection, c.History.Projection, c.Directory.Projection}
 }
 
 func (c *Core) openCommitter(ctx, run context.Context, cfg config.Config) (err error) {

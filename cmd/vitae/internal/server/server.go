@@ -46,7 +46,8 @@ type Server struct {
 
 	run     context.CancelFunc
 	running sync.WaitGroup
-	failed  chan error // why the HTTP server stopped by itself
+	failed  chan error        // why the HTTP server stopped by itself
+	portal  *nexudus.Provider // nil when that sink does not run
 }
 
 // drainTimeout is how long a stop waits for requests and deliveries under way.
@@ -112,10 +113,14 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 	if err != nil {
 		return nil, err
 	}
+	uploads, err := s.bucket(ctx, jetstream.KeyValueConfig{Bucket: "UPLOADS", TTL: 24 * time.Hour})
+	if err != nil {
+		return nil, err
+	}
 	pages := console.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.api.Handler().ServeHTTP(w, r) }), log)
 	s.api, err = api.New(run, api.Deps{Mounts: map[string]http.Handler{"/{$}": pages, "/console/": pages},
-		Core: s.core, History: s.core.History, Vault: s.core.Vault, Keys: store, Sinks: deliveries, Journal: rows, Idems: idems, Log: log,
-		Projections: []*projections.Projection{s.core.Views.Projection, s.core.History.Projection},
+		Core: s.core, History: s.core.History, Vault: s.core.Vault, Keys: store, Sinks: deliveries, Journal: rows, Idems: idems, Uploads: uploads, Log: log,
+		Projections: s.core.Projections(), Directory: s.core.Directory, Password: s.password(run),
 		Profiles: func(ctx context.Context, after ledger.ProfileID, limit int, atLeast ledger.Seq) ([]ledger.ProfileID, error) {
 			if err := s.core.Views.Wait(ctx, atLeast); err != nil {
 				return nil, err
@@ -235,6 +240,9 @@ func (s *Server) providers(cfg config.Config) (out []sinks.Provider, configs map
 		p, err := makers[name](base, client)
 		if err != nil {
 			return nil, nil, err
+		}
+		if portal, ok := p.(*nexudus.Provider); ok {
+			s.portal = portal
 		}
 		// Here 0 is no limit; there it is the provider's own.
 		configs[name] = sinks.Config{RequestsPerMinute: cmp.Or(c.RequestsPerMinute, -1), RequestsPerDay: cmp.Or(c.RequestsPerDay, -1), Timeout: c.Timeout, Settle: c.Settle, MaxAttempts: c.MaxAttempts, Paused: c.Paused, Workers: probeWorkers}

@@ -1,0 +1,379 @@
+package api
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"vitae/commands"
+	"vitae/ledger"
+	"vitae/sinks"
+	"vitae/sinks/jarvi"
+)
+
+const jarviPath = "/v1/public-api/rest/v2/profiles"
+
+// maxJarvi is the largest body of a POST there: files are in it. The documentation says
+// 4.5 MB, which leaves open what is counted.
+const maxJarvi = 5 << 20
+
+// jarviPage is how many rows a page has at most.
+const jarviPage = 100
+
+func (s *Server) jarviRoutes() []route {
+	d := &dialect{name: ledger.Jarvi, problem: jarviProblem}
+	out := []route{
+		{method: "POST", path: jarviPath, scope: write, id: "jarviSaveProfile", summary: "Create or update a profile, as Jarvi does",
+			run: s.postJarvi, request: "JarviPost", reply: "JarviSaved", status: http.StatusCreated, query: []string{"dryRun"}, fails: []int{404, 410, 412, 504, 507}},
+		{method: "GET", path: jarviPath, scope: read, id: "jarviFindProfiles", summary: "Find profiles, as Jarvi does",
+			run: s.getJarvi, reply: "JarviRows", query: []string{"where", "orderBy", "limit", "offset"}, fails: []int{400, 404, 410}},
+	}
+	for i := range out {
+		out[i].dialect = d
+	}
+	return tagged("dialects", false, out)
+}
+
+// jarviProblem gives an error as a message that names everything that is wrong.
+func jarviProblem(p *problem) (status int, body []byte) {
+	message := p.detail
+	if len(p.fields) > 0 {
+		var parts []string
+		for _, f := range p.fields {
+			part := f.Message
+			if name := jarvi.MemberOf(f.Pointer); name != "" {
+				part = name + " " + part
+			}
+			parts = append(parts, part)
+		}
+		message = strings.Join(parts, "; ")
+	}
+	return p.status, jsonBody(map[string]string{"message": message})
+}
+
+// postJarvi creates a profile or changes one.
+func (s *Server) postJarvi(w http.ResponseWriter, r *http.Request) error {
+	x := exchangeOf(r)
+	b, err := bodyUpTo(w, r, false, maxJarvi)
+	if err != nil {
+		return err
+	}
+	in, err := jarvi.ParsePost(b)
+	if err != nil {
+		return err
+	}
+	p, err := s.jarviProfile(r, in)
+	if err != nil {
+		return err
+	}
+	if p == nil && in.ExternalID != "" {
+		// Two requests at once would make two profiles of one person.
+		release, err := s.hold(r.Context(), "jarvi-external-id", in.ExternalID)
+		if err != nil {
+			return err
+		}
+		defer release()
+		if p, err = s.jarviProfile(r, in); err != nil {
+			return err
+		}
+	}
+	if p == nil || in.ID != nil || in.ExternalID != "" {
+		// A request that made a profile is the same one when it comes again and finds it.
+		x.profile = ledger.ProfileID{}
+	}
+	var parts []ledger.Command
+	var id ledger.ProfileID
+	hashes := make([]ledger.Hash, len(in.Files))
+	for i, f := range in.Files {
+		hashes[i] = ledger.HashOf(f.Content)
+	}
+	edits := in.Edits(p, hashes)
+	dryRun, err := dry(r)
+	if err != nil {
+		return err
+	}
+	if dryRun { // the files are not kept
+		edits = in.Edits(p, hashes[:0])
+	}
+	bound := false
+	if p == nil {
+		id = ledger.NewProfileID(s.now())
+		cmd, err := commands.Create(id, edits.Patch)
+		if err != nil {
+			return err
+		}
+		parts, edits.Patch = append(parts, cmd), nil
+	} else {
+		id = p.ID
+		_, bound = p.Connections[ledger.Jarvi]
+	}
+	cmd, err := s.commandOf(edits)
+	if err != nil {
+		return err
+	}
+	parts = append(parts, cmd)
+	if in.ExternalID != "" && !bound && in.ExternalID != id.String() {
+		bind, err := commands.Bind(ledger.Jarvi, jsonBody(map[string]string{"account": in.ExternalID}))
+		if err != nil {
+			return err
+		}
+		parts = append(parts, bind)
+	}
+	if !dryRun && len(in.Files) > 0 {
+		if err := s.putAll(r.Context(), id, in.Files, hashes); err != nil {
+			return err
+		}
+	}
+	made := false
+	err = s.submit(w, r, id, b, commands.All(parts...), func(b []byte, reply ledger.Reply) ([]byte, int) {
+		if reply.Profile.IsZero() {
+			reply.Profile = id
+		}
+		made = reply.Profile == id
+		if reply.Commit == (ledger.CommitID{}) {
+			reply.Commit = ledger.NewCommitID(s.now()) // there was nothing to be done
+		}
+		b = append(b, `{"message":"Profile saved successfully","taskId":"`...)
+		b = append(b, jarvi.UUID(reply.Commit)...)
+		b = append(b, `","profileId":"`...)
+		b = append(b, jarvi.UUID(reply.Profile)...)
+		return append(b, `"}`...), http.StatusCreated
+	})
+	var refusal *ledger.Refusal
+	never := err == nil || errors.As(err, &refusal) || errors.Is(err, ledger.ErrIdemMismatch) || errors.Is(err, ledger.ErrIdemBusy)
+	if p == nil && !made && never && len(in.Files) > 0 && !dryRun {
+		// It is certain that the profile, which the files were for, does not come to be.
+		if err := s.Vault.Destroy(context.WithoutCancel(r.Context()), id); err != nil {
+			s.Log.Error("files of a profile that was not made are left", "request", x.id, "error", err)
+		}
+	}
+	return err
+}
+
+// jarviProfile is the profile that a POST is about, opened; nil for one that is to be
+// created, which only a key for all profiles may.
+func (s *Server) jarviProfile(r *http.Request, in *jarvi.Inbound) (*ledger.Profile, error) {
+	x := exchangeOf(r)
+	all := x.key.ForAll()
+	switch {
+	case in.ID != nil:
+		p, err := s.accountOf(r, ledger.Jarvi, in.ID.String())
+		if err != nil {
+			return nil, err
+		}
+		return p, s.sameJarvi(r, p, in.ExternalID)
+	case in.ExternalID != "":
+		p, err := s.accountOf(r, ledger.Jarvi, in.ExternalID)
+		if _, isID := ledger.ParseProfileID(in.ExternalID); errors.Is(err, ledger.ErrNotFound) && all && isID != nil {
+			return nil, nil
+		}
+		return p, err
+	case all && r.Header.Get("X-Vitae-Profile") == "":
+		return nil, nil
+	}
+	return s.accountOf(r, ledger.Jarvi, "")
+}
+
+// sameJarvi refuses an externalId that is not the profile's. One that nobody has becomes
+// the account of a profile that has none.
+func (s *Server) sameJarvi(r *http.Request, p *ledger.Profile, external string) error {
+	if external == "" || external == p.ID.String() {
+		return nil
+	}
+	settings, bound, err := sinks.SettingsOf(p, ledger.Jarvi)
+	if err != nil || bound && cmp.Or(settings.Account, p.ID.String()) == external {
+		return err
+	}
+	x := exchangeOf(r)
+	if !bound && x.key.ForAll() {
+		_, err := s.named(r, x, ledger.Jarvi, external)
+		if errors.Is(err, ledger.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return ledger.Refuse("/externalId", ledger.CodeNotOneOf, "is not that of the profile that id names")
+}
+
+// hold takes a name for one request; release gives it back. ledger.ErrIdemBusy while
+// another request has it.
+func (s *Server) hold(ctx context.Context, purpose, name string) (release func(), err error) {
+	digest := s.Vault.SystemDigest(purpose, []byte(name))
+	i := &ledger.Idem{}
+	copy(i.Key[:], digest[:])
+	if _, _, err := s.claim(ctx, i); err != nil {
+		return nil, err
+	}
+	return func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
+		defer cancel()
+		if err := s.Idems.Delete(ctx, hex.EncodeToString(i.Key[:])); err != nil {
+			s.Log.Warn("a name stays taken for a while", "error", err)
+		}
+	}, nil
+}
+
+// putAll keeps files of a profile, which may be one that is about to be created. They are
+// there already when a request comes again.
+func (s *Server) putAll(ctx context.Context, profile ledger.ProfileID, files []jarvi.File, hashes []ledger.Hash) error {
+	if err := s.Vault.Create(ctx, profile); err != nil {
+		return err
+	}
+	for i, f := range files {
+		kept, err := s.Vault.PutFile(ctx, profile, f.MediaType, bytes.NewReader(f.Content), maxJarvi)
+		if err != nil {
+			return err
+		}
+		if kept.Hash != hashes[i] {
+			return errors.New("a file was kept under another name than its own")
+		}
+	}
+	return nil
+}
+
+// getJarvi finds profiles among those that the key may see.
+func (s *Server) getJarvi(w http.ResponseWriter, r *http.Request) error {
+	q, err := query(r)
+	if err != nil {
+		return err
+	}
+	text := map[string]string{}
+	for name := range q {
+		switch name {
+		case "where", "orderBy", "limit", "offset":
+		default:
+			return ledger.Refuse("", ledger.CodeUnknownField, "The query may only have where, orderBy, limit and offset")
+		}
+		if text[name], err = one(q, name); err != nil {
+			return err
+		}
+	}
+	var where jarvi.Where
+	if q.Has("where") {
+		if where, err = jarvi.ParseWhere(text["where"]); err != nil {
+			return err
+		}
+	}
+	order := jarvi.Order(func([]ledger.Node) {})
+	if q.Has("orderBy") {
+		if order, err = jarvi.ParseOrder(text["orderBy"]); err != nil {
+			return err
+		}
+	}
+	limit, err := number(q, "limit", jarviPage, 0, jarviPage)
+	if err != nil {
+		return err
+	}
+	offset, err := number(q, "offset", 0, 0, 1<<30)
+	if err != nil {
+		return err
+	}
+	rows := []ledger.Node{}
+	err = s.jarviSeen(r, where, func(p *ledger.Profile) error {
+		row, err := jarvi.Row(p)
+		if err == nil && where.Matches(row) {
+			rows = append(rows, row)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	order(rows)
+	from := min(offset, len(rows))
+	b := append(make([]byte, 0, 4096), `{"data":`...)
+	b = ledger.Node{Kind: ledger.NodeArray, Elems: rows[from:min(from+limit, len(rows))]}.Append(b)
+	b = append(b, `,"total":`...)
+	b = strconv.AppendInt(b, int64(len(rows)), 10)
+	s.raw(w, r, http.StatusOK, append(b, '}'))
+	return nil
+}
+
+// jarviSeen gives each profile that a read could be about, the oldest first: the key's
+// own, those that the where names, or all there are.
+func (s *Server) jarviSeen(r *http.Request, where jarvi.Where, see func(*ledger.Profile) error) error {
+	x := exchangeOf(r)
+	if !x.key.ForAll() || r.Header.Get("X-Vitae-Profile") != "" {
+		p, err := s.accountOf(r, ledger.Jarvi, "")
+		if err != nil {
+			return err
+		}
+		return see(p)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
+	defer cancel()
+	head, err := s.Core.Head(ctx)
+	if err != nil {
+		return err
+	}
+	seen := map[ledger.ProfileID]bool{}
+	one := func(id ledger.ProfileID) error {
+		if seen[id] {
+			return nil
+		}
+		seen[id] = true
+		p, err := s.Core.Profile(ctx, id, head)
+		switch {
+		case errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrErased), err == nil && p.Erased:
+			return nil
+		case err != nil:
+			return err
+		}
+		return see(p)
+	}
+	if ids, ok := where.Only("id"); ok {
+		for _, text := range ids {
+			if id, ok := jarvi.ParseUUID(text); ok {
+				if err := one(id); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	if accounts, ok := where.Only("externalId"); ok {
+		for _, account := range accounts {
+			id, err := s.named(r, x, ledger.Jarvi, cmp.Or(account, " ")) // "" would be the key's own
+			if errors.Is(err, ledger.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if err := one(id); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if s.Profiles == nil {
+		return ledger.ErrUnavailable
+	}
+	for after := (ledger.ProfileID{}); ; {
+		ids, err := s.Profiles(ctx, after, 1000, head)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		for _, id := range ids {
+			if err := one(id); err != nil {
+				return err
+			}
+		}
+		after = ids[len(ids)-1]
+	}
+}
+
+// jarviSchemas adds the components of the dialect.
+func jarviSchemas(out object) {
+	text := object{"type": "string"}
+	out["JarviPost"] = object{"type": "object", "description": "The members of the Profiles page; custom fields by their uuids. null means absent."}
+	out["JarviSaved"] = shape(object{"message": text, "taskId": object{"type": "string", "format": "uuid"}, "profileId": object{"type": "string", "format": "uuid"}}, "message", "taskId", "profileId")
+	out["JarviRows"] = shape(object{"data": arrayOf(object{"type": "object"}), "total": object{"type": "integer"}}, "data", "total")
+}
