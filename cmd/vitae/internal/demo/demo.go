@@ -103,11 +103,13 @@ type standIn struct {
 	look                          string // the rest of a curl line behind the stand-in's base URL
 }
 
+// person is the demo profile's account at LinkedIn.
+const person = "yrZCpj2ZYQ"
+
 // standIns are the five, in the order in which they are shown.
 func standIns() []standIn {
 	d := sha256.Sum256([]byte("vitae demo"))
 	word := hex.EncodeToString(d[:])
-	const person = "yrZCpj2ZYQ"
 	bearer := func(key string) string { return "-H 'Authorization: Bearer " + key + "'" }
 	return []standIn{
 		{ledger.Mokaru, "mk_" + word, "", "/v1/profile' " + bearer("mk_"+word)},
@@ -115,6 +117,19 @@ func standIns() []standIn {
 		{ledger.LinkedIn, "AQ" + word[:40], person, "/v2/people/(id:" + person + ")' -H 'X-RestLi-Protocol-Version: 2.0.0' " + bearer("AQ"+word[:40])},
 		{ledger.Nexudus, "nx" + word[:40], "", "/en/profile?_resource=Coworker' " + bearer("nx"+word[:40])},
 		{ledger.Jarvi, "jv" + word[:40], "", "/v1/public-api/rest/v2/profiles' -H 'X-API-KEY: jv" + word[:40] + "'"},
+	}
+}
+
+// examples are the providers' own example requests, pointed at this server.
+func examples(server, key string) []string {
+	bearer, api, json := "-H 'Authorization: Bearer "+key+"'", "-H 'X-API-KEY: "+key+"'", "-H 'Content-Type: application/json'"
+	return []string{
+		"curl -X PATCH " + server + "/api/v1/users/me/edit " + api + " -F type=LINKEDIN -F account_id=demo -F 'headline=Building postpress' -F 'summary=Founder. Author. Builder.' -F 'location[id]=105015875'",
+		"curl -X POST '" + server + "/v2/people/(id:" + person + ")' -H 'X-RestLi-Protocol-Version: 2.0.0' " + bearer + " " + json +
+			` -d '{"patch":{"$set":{"summary":{"localized":{"en_US":{"rawText":"Awesome summary of me."}},"preferredLocale":{"country":"US","language":"en"}}}}}'`,
+		"curl -X PATCH " + server + "/api/public/coworker/profile " + bearer + " " + json + ` -d '{"FullName":"Jane Doe","Position":"Product Designer","ProfileIsPublic":true}'`,
+		"curl -X POST " + server + "/v1/public-api/rest/v2/profiles " + api + " " + json +
+			` -d '{"location":"Rennes, France","headline":"Co-Founder Jarvi","currentCompanyName":"Jarvi","currentPosition":"Co-founder","linkedinUrl":"https://www.linkedin.com/in/quentindecre/"}'`,
 	}
 }
 
@@ -200,6 +215,10 @@ func text(news, server, key, file string, o Options) string {
 	fmt.Fprintf(&b, "Console: %s/\n", server)
 	fmt.Fprintf(&b, "API key: %s   (also in %s)\n\n", key, file)
 	fmt.Fprintf(&b, "Edit the profile:\n  curl -X PATCH %s/v1/profile %s -H 'Content-Type: application/json' -d '{\"jobTitle\":\"Co-founder\"}'\n", server, bearer)
+	b.WriteString("Or as a client of one of the five providers would, with its own example:\n")
+	for _, line := range examples(server, key) {
+		fmt.Fprintf(&b, "  %s\n", line)
+	}
 	fmt.Fprintf(&b, "Read it back:\n  curl %s/v1/profile %s\n", server, bearer)
 	fmt.Fprintf(&b, "See its history:\n  bin/vitae profile history --server %s --key-file %s\n", server, file)
 	if o.Sandbox {

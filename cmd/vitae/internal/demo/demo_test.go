@@ -69,6 +69,8 @@ func TestEnsure(t *testing.T) {
 			wantNews, "Console: " + h.URL + "/\n", "API key: vt_live_demo ",
 			"curl -X PATCH " + h.URL + "/v1/profile -H 'Authorization: Bearer vt_live_demo'",
 			"curl 'http://127.0.0.1:8090/mokaru/v1/profile' -H 'Authorization: Bearer mk_", "curl 'http://127.0.0.1:8090/linkedin/v2/people/(id:",
+			"curl -X PATCH " + h.URL + "/api/v1/users/me/edit ", "curl -X POST '" + h.URL + "/v2/people/(id:", "curl -X PATCH " + h.URL + "/api/public/coworker/profile ",
+			"curl -X POST " + h.URL + "/v1/public-api/rest/v2/profiles ",
 		} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("%q is not in:\n%s", want, out.String())
