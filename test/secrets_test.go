@@ -2,6 +2,7 @@ package test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -244,7 +245,7 @@ func TestFinder(t *testing.T) {
 // for all of them in every file, both logs and the metrics.
 func TestSecrets(t *testing.T) {
 	sandbox := harness.StartSandbox(t)
-	s := harness.Start(t, harness.Options{Config: both(sandbox)})
+	s := harness.Start(t, harness.Options{Config: five(sandbox)})
 	admin := s.Admin()
 	p := &planter{names: map[string]string{}}
 	f := finder{names: p.names}
@@ -303,6 +304,8 @@ func TestSecrets(t *testing.T) {
 		t.Error("the picture was not uploaded: the test shows nothing")
 	}
 	f.add("an upload URL", "mediaUpload/")
+
+	passwords(t, s, sandbox, p)
 
 	// Bodies that are wrong in every way.
 	for _, wrong := range []string{
@@ -402,4 +405,43 @@ func upload(t *testing.T, admin *harness.Client, content, name, id string) strin
 		t.Errorf("the file reads back as %d bytes", len(got.Body))
 	}
 	return ref
+}
+
+// passwords changes a password at the portal, by the portal's own request: one that is
+// right, one that does not match itself, and one whose old password is wrong.
+func passwords(t *testing.T, s *harness.Server, sandbox *harness.Sandbox, p *planter) {
+	t.Helper()
+	admin, first, second := s.Admin(), p.text("password"), p.text("password")
+	control := harness.NewClient(t, strings.TrimSuffix(sandbox.URL("mokaru"), "/mokaru"), "")
+	control.Must(200, post, "/_sandbox/nexudus/password", map[string]any{"password": first})
+	id := admin.Create(map[string]any{"firstName": "Jane", "lastName": "Smith"})
+	token := p.text("token")
+	admin.Must(200, http.MethodPut, harness.Profile(id, "/connections/nexudus"), map[string]any{"credential": token})
+	settled(t, s, "--profile", id)
+	key, _ := admin.NewKey(id, "portal", "profile:read", "profile:write")
+	portal := s.Client(key)
+	change := func(want int, before, after, again string) {
+		t.Helper()
+		portal.Must(want, patch, "/api/public/coworker/profile", map[string]any{"OldPassword": before, "NewPassword": after, "RepeatNewPassword": again})
+	}
+	skip := s.Logs.Len()
+	ended := func(end string) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), harness.Patience)
+		defer cancel()
+		if !s.Logs.Line(ctx, s.Done(), skip, func(line string) bool {
+			return strings.Contains(line, "a password was passed on") && strings.Contains(line, end)
+		}) {
+			t.Errorf("the log does not say that it was %s", end)
+		}
+		skip = s.Logs.Len()
+	}
+	change(400, first, p.text("password"), p.text("password"))
+	change(200, first, second, second)
+	ended("changed")
+	change(200, first, p.text("password")+"x", fmt.Sprintf("%s%04dx", markText, p.n)) // the old one is not right any more
+	ended("refused")
+	other := admin.Create(map[string]any{"firstName": "No portal"})
+	key, _ = admin.NewKey(other, "portal", "profile:write")
+	s.Client(key).Must(400, patch, "/api/public/coworker/profile", map[string]any{"OldPassword": first, "NewPassword": second, "RepeatNewPassword": second})
 }
