@@ -66,7 +66,7 @@ func nativeScalars() []Field {
 		}},
 		{Name: "country", View: Shared, Kind: KindText, Max: 100, Clearable: true, Localized: true, About: "as typed; a provider's own form is resolved when it is sent", Homes: []Home{
 			sent(Mokaru, "country", ClearNull).max(100),
-			lossy(Nexudus, "CountryId", ClearNever, "the portal's number of the country, by its ISO code; parked when there is none"),
+			lossy(Nexudus, "CountryId", ClearNever, "the portal's number of the country, by its name or ISO code; parked when there is none"),
 			lossy(Jarvi, "location", "", "one text with the city: city, country"),
 		}},
 		{Name: "birthDate", View: Shared, Kind: KindDay, Clearable: true, Homes: []Home{
