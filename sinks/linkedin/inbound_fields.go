@@ -48,6 +48,10 @@ func (in *inbound) read(f *field, n ledger.Node, at string, all []ledger.NodeMem
 		case !ok:
 		case len(texts) == 0:
 			in.clearMain(f, at)
+		case f.as == kindPhonetic && texts[0].locale != in.w.locale:
+			// Sent from here a plain text would be in the profile's locale, which is not
+			// Japanese: LinkedIn would not take it.
+			in.putTexts(from, plainFirst(texts, in.w.locale), in.w.all)
 		default:
 			in.putTexts(from, texts, in.w.all)
 		}
@@ -144,10 +148,26 @@ func (in *inbound) texts(n ledger.Node, asRich bool, at string) (out []text, ok 
 	return out, true
 }
 
-// putTexts makes the preferred text the plain one and the others variants. Variants that
-// are there now and are not among them go.
+// plainFirst puts the text in a locale first; an empty one when there is none.
+func plainFirst(texts []text, locale string) []text {
+	out := []text{{locale: locale}}
+	for _, t := range texts {
+		if t.locale == locale {
+			out[0] = t
+		} else {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// putTexts makes the first text the plain one, none if it is empty, and the others
+// variants. Variants that are there now and are not among them go.
 func (in *inbound) putTexts(name string, texts []text, now source) {
-	in.put(name, ledger.TextNode(texts[0].text))
+	in.clear(name)
+	if texts[0].text != "" {
+		in.put(name, ledger.TextNode(texts[0].text))
+	}
 	for _, t := range texts[1:] {
 		in.put(name+"@"+t.locale, ledger.TextNode(t.text))
 	}

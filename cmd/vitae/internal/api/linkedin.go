@@ -30,9 +30,9 @@ func (s *Server) linkedInRoutes() []route {
 		{method: "POST", path: "/v2/assets", scope: write, id: "linkedInRegister", summary: "Register the upload of a picture",
 			run: s.postAssets, request: "LinkedInRegister", reply: "LinkedInRegistered", query: []string{"action"}, fails: []int{404, 410}},
 		{method: "PUT", path: "/mediaUpload/{rest...}", scope: write, id: "linkedInUpload", summary: "Upload a picture that was registered, up to 20 MiB",
-			run: s.putMedia, query: []string{"m"}, status: http.StatusCreated, fails: []int{400, 404, 410, 413, 507}},
+			run: s.putMedia, request: "bytes", query: []string{"m"}, status: http.StatusCreated, fails: []int{400, 404, 410, 413, 507}},
 		{method: "POST", path: "/mediaUpload/{rest...}", scope: write, id: "linkedInUploadPost", summary: "Upload a picture that was registered, up to 20 MiB",
-			run: s.putMedia, query: []string{"m"}, status: http.StatusCreated, fails: []int{400, 404, 410, 413, 507}},
+			run: s.putMedia, request: "bytes", query: []string{"m"}, status: http.StatusCreated, fails: []int{400, 404, 410, 413, 507}},
 	}
 	for i := range out {
 		out[i].dialect = d
@@ -190,7 +190,8 @@ func (s *Server) editPeople(w http.ResponseWriter, r *http.Request, at peoplePat
 	if err != nil {
 		return err
 	}
-	bound := r.Header.Get("If-Match") != ""
+	version := r.Header.Get("If-Match")
+	bound := version != "" && version != "*"
 	for try := 1; ; try++ {
 		p, err := s.accountOf(r, ledger.LinkedIn, at.person)
 		if err != nil {

@@ -240,6 +240,28 @@ func TestLinkedInPicture(t *testing.T) {
 	}
 
 	_, to := register("profile-displayphoto-image")
+	u, err := url.Parse(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := 0
+	for e, err := range w.srv.Uploads.Watch(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Key == "" {
+			break
+		}
+		kept++
+		for _, secret := range []string{u.Query().Get("m"), id.String(), "sha256:", "uploaded"} {
+			if strings.Contains(e.Key+string(e.Value), secret) {
+				t.Errorf("%s is kept in clear", secret)
+			}
+		}
+	}
+	if kept != 9 { // five uploads and what four of them became
+		t.Errorf("%d entries", kept)
+	}
 	linkedInError(t, upload(400, "PUT", to, key, "", "-"))
 	linkedInError(t, upload(413, "PUT", to, key, strings.Repeat("x", maxUpload+1), "-"))
 	upload(201, "PUT", to, key, strings.Repeat("x", maxUpload), "image/jpeg")

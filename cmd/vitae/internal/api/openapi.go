@@ -67,6 +67,8 @@ func operation(rt *route) object {
 	case rt.request == "file":
 		op["requestBody"] = object{"required": true, "content": object{"multipart/form-data": object{"schema": object{"type": "object",
 			"properties": object{"file": object{"type": "string", "contentMediaType": "application/octet-stream"}}, "required": []string{"file"}}}}}
+	case rt.request == "bytes":
+		op["requestBody"] = object{"required": true, "content": object{"application/octet-stream": object{}}}
 	case strings.HasPrefix(rt.request, "form:"):
 		op["requestBody"] = object{"required": true, "content": object{"multipart/form-data": object{"schema": ref(strings.TrimPrefix(rt.request, "form:"))}}}
 	case rt.request != "":

@@ -23,7 +23,7 @@ type route struct {
 	id       string // operationId
 	tag      string
 	summary  string
-	request  string   // schema of the JSON body; "" for none, "file" for multipart
+	request  string   // schema of the JSON body; "" for none, "file" for multipart, "bytes" for a file alone
 	optional bool     // the body may be left out
 	reply    string   // schema of the reply; a media type if it holds a slash
 	status   int      // of success; 0 is 200
