@@ -157,13 +157,34 @@ func (w *writer) locales(s source, name string) (texts map[string]string, prefer
 		}
 	}
 	if plain, ok := s.text(name); ok {
-		texts[w.locale] = plain
-		return texts, w.locale
+		preferred = w.locale
+		if other, taken := texts[preferred]; taken && other != plain {
+			// The plain text may be in another locale than the profile's first: none of the two
+			// is lost, unless the profile says that they are both of that one.
+			switch locale := w.free(texts); {
+			case locale != "":
+				preferred = locale
+			case len(w.all.values[supportedLocales].Elems) == 0:
+				w.complain("%s and %s@%s are different texts of one locale: put the locale of the plain one into %s", name, name, w.locale, supportedLocales)
+			}
+		}
+		texts[preferred] = plain
+		return texts, preferred
 	}
 	if len(texts) > 0 {
 		preferred = slices.Min(slices.Collect(maps.Keys(texts)))
 	}
 	return texts, preferred
+}
+
+// free is the first of the supported locales that has no text yet; "" when there is none.
+func (w *writer) free(texts map[string]string) string {
+	for _, n := range w.all.values[supportedLocales].Elems {
+		if locale := localeKey(n); locale != "" && texts[locale] == "" {
+			return locale
+		}
+	}
+	return ""
 }
 
 // localized makes LinkedIn's object of a text in its locales.
