@@ -5,8 +5,10 @@ package exactlyonce
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -18,6 +20,7 @@ import (
 	"time"
 
 	"vitae/sinks/sandbox"
+	"vitae/test/harness"
 )
 
 // fate is what becomes of a request on its way.
@@ -58,7 +61,7 @@ const (
 
 // call is one request that came to the front.
 type call struct {
-	provider, who       string // who is the Authorization header
+	provider, who       string // who is the key
 	method, path        string
 	attempt, step       string
 	fate                fate
@@ -67,6 +70,9 @@ type call struct {
 }
 
 func (c *call) write() bool { return c.method != http.MethodGet }
+
+// good says that the provider took it.
+func (c *call) good() bool { return c.status == http.StatusOK || c.status == http.StatusCreated }
 
 // aim is a fate for the write after so many.
 type aim struct {
@@ -90,7 +96,7 @@ type front struct {
 	late     sync.WaitGroup
 	seq      int
 	calls    []*call
-	aims     map[string]*aim // by Authorization
+	aims     map[string]*aim // by key
 	gate     *gate
 }
 
@@ -147,6 +153,9 @@ func (f *front) silence() {
 	_ = s.Close() // it was the listener's last breath
 	f.served.Wait()
 }
+
+// client asks the stand-ins what they have.
+func (f *front) client(t testing.TB) *harness.Client { return harness.NewClient(t, f.back, "") }
 
 // url is a provider's base URL.
 func (f *front) url(provider string) string { return "http://" + f.addr + "/" + provider }
@@ -235,7 +244,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the caller is gone: nothing came
 	}
 	provider, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	c := &call{provider: provider, who: r.Header.Get("Authorization"), method: r.Method, path: r.URL.Path,
+	c := &call{provider: provider, who: cmp.Or(r.Header.Get("X-Api-Key"), strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")), method: r.Method, path: r.URL.Path,
 		attempt: r.Header.Get("X-Vitae-Attempt"), step: r.Header.Get("X-Vitae-Step")}
 	f.mu.Lock()
 	f.calls = append(f.calls, c)
@@ -286,11 +295,11 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case fateError:
 		happen()
-		http.Error(w, `{"message":"Internal server error","status":500}`, http.StatusInternalServerError)
+		c.fail(w, http.StatusInternalServerError)
 		return
 	case fateThrottled:
 		w.Header().Set("Retry-After", "1")
-		http.Error(w, `{"message":"Too many requests","status":429}`, http.StatusTooManyRequests)
+		c.fail(w, http.StatusTooManyRequests)
 		return
 	case fateReset:
 		cut(w, happen())
@@ -304,6 +313,17 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(answer.StatusCode)
 	_, _ = io.Copy(w, answer.Body) // a caller that is gone is what these tests are about
+}
+
+// fail answers that the provider failed. Nexudus says so inside a success.
+func (c *call) fail(w http.ResponseWriter, status int) {
+	w.Header().Set("Content-Type", "application/json")
+	if c.provider == "nexudus" {
+		_, _ = fmt.Fprintf(w, `{"WasSuccessful":false,"Value":null,"Status":%d,"Message":%q,"Errors":[]}`, status, http.StatusText(status)) // as below
+		return
+	}
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, `{"message":%q,"status":%d}`, http.StatusText(status), status)
 }
 
 // gone waits until the caller has given up.

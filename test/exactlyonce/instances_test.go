@@ -35,7 +35,7 @@ func TestStaleOwner(t *testing.T) {
 	all := ops()
 	for i := range all {
 		for n := range 4 {
-			x.cells = append(x.cells, &cell{t: t, admin: x.admin, op: &all[i], name: fmt.Sprintf("%s, %s, %d", all[i].provider, all[i].name, n)})
+			x.cells = append(x.cells, &cell{t: t, admin: x.admin, back: f.client(t), op: &all[i], name: fmt.Sprintf("%s, %s, %d", all[i].provider, all[i].name, n)})
 		}
 	}
 	each(x.cells, (*cell).begin)

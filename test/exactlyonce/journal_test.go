@@ -3,7 +3,6 @@ package exactlyonce
 import (
 	"cmp"
 	"context"
-	"net/http"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -123,7 +122,7 @@ func (j journal) check(t testing.TB, calls []call, whole bool) {
 			if i > 0 && c.came < list[i-1].ended {
 				t.Errorf("%v: the attempt %s came while %s was under way", key, c.attempt, list[i-1].attempt)
 			}
-			if c.method == http.MethodPost && c.status == http.StatusCreated {
+			if verb := claims[c.attempt].row.Record.Verb; (verb == sinks.VerbCreate || verb == sinks.VerbAppend) && c.good() {
 				creates++
 			}
 		}
@@ -143,6 +142,6 @@ func (j journal) check(t testing.TB, calls []call, whole bool) {
 // looked says whether a lane's doubt was settled by a look, after a commit.
 func (j journal) looked(key sinks.Key, after uint64) bool {
 	return slices.ContainsFunc(j[key], func(e sinks.Entry) bool {
-		return (e.Row.Event == sinks.Recognise || e.Row.Event == sinks.Adopt) && uint64(e.Row.ToSeq) > after
+		return (e.Row.Event == sinks.Recognise && e.Row.From == sinks.Uncertain || e.Row.Event == sinks.Adopt) && uint64(e.Row.ToSeq) > after
 	})
 }

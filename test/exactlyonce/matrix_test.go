@@ -68,8 +68,8 @@ func (x *run) whole() {
 	j := readJournal(x, x.server.Data)
 	j.check(x, x.front.seen(), true)
 	for _, c := range x.cells {
-		if c.outcome == "" {
-			c.outcome = x.word(c, j, calls[x.from:])
+		if word := x.word(c, j, calls[x.from:]); c.outcome == "" {
+			c.outcome = word
 		}
 	}
 }
@@ -90,10 +90,21 @@ func (x *run) word(c *cell, j journal, calls []call) string {
 	for _, one := range calls {
 		if one.write() && claims[one.attempt].lane == key {
 			sent++
-			if one.method == http.MethodPost && one.status == http.StatusCreated {
+			if one.good() {
 				made++
 			}
 		}
+	}
+	if c.op.once() && made > 1 {
+		x.Errorf("%s: it was added %d times", c.name, made)
+		return "doubled"
+	}
+	if doubt := c.outcome == outcomeDoubt; doubt != c.op.doubts(x.row, c.fate) {
+		x.Errorf("%s: it waits for a person: %t", c.name, doubt)
+		return "parked"
+	}
+	if c.outcome == outcomeDoubt {
+		return "" // whether it was ever sent is the doubt
 	}
 	if c.op.creates && made != 1 {
 		x.Errorf("%s: the item was made %d times", c.name, made)
