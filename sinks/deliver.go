@@ -405,10 +405,14 @@ func (v *visit) timeout() (context.Context, context.CancelFunc) {
 
 // call is a call about the entity, as the lane stands.
 func (v *visit) call(entity string) Call {
-	return Call{Entity: entity, Verb: v.rec.Verb, Account: v.acct, Credential: v.cred, Fields: v.rec.Fields.List(), Ref: v.rec.Ref, Attempt: v.rec.Attempt,
+	c := Call{Entity: entity, Verb: v.rec.Verb, Account: v.acct, Profile: v.rec.Profile, Credential: v.cred, Fields: v.rec.Fields.List(), Ref: v.rec.Ref, Attempt: v.rec.Attempt,
 		File: func(ctx context.Context, reference string) (File, error) {
 			return v.m.opt.Files(ctx, v.rec.Profile, reference)
 		}}
+	if v.rec.Phase == Taken {
+		c.Accepted = v.rec.Sending.List()
+	}
+	return c
 }
 
 // results opens what the steps before this one came to.

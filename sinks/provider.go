@@ -173,11 +173,13 @@ func (v *Verb) UnmarshalText(b []byte) error { return unword(v, b, verbs) }
 type Call struct {
 	Entity     string
 	Verb       Verb
-	Account    string // the connection's account at the provider; "" when it has none
-	Credential []byte // not to be kept
-	Body       []byte // Payload.Body
+	Account    string           // the connection's account at the provider; "" when it has none
+	Profile    ledger.ProfileID // whose state it is
+	Credential []byte           // not to be kept
+	Body       []byte           // Payload.Body
 	Clears     []string
 	Fields     []string // for a read
+	Accepted   []string // for a read: the names in the body that the provider has accepted, and is looked after for; nil when there is none
 	Ref        string
 	Step       string            // one of Payload.Steps
 	Results    map[string][]byte // what the steps before came to

@@ -267,6 +267,57 @@ func TestEverythingArrives(t *testing.T) {
 	})
 }
 
+// TestAcceptedBeforeARestart: what Jarvi has taken is found there by the next process too, and holds nothing up, also
+// when no read shows what was changed.
+func TestAcceptedBeforeARestart(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		id := r.w.Create("firstName", `"Quentin"`, "email", `"q@jarvi.tech"`)
+		r.bind(id, "ext-1")
+		r.start()
+		r.rest()
+		r.w.Set(id, "email", `"quentin@jarvi.tech"`)
+		time.Sleep(time.Second) // of the bubble: it is taken, and not looked at yet
+		synctest.Wait()
+		if c := r.connection(id); c.Lanes[0].Phase != sinks.Taken {
+			t.Fatalf("%+v", c)
+		}
+		r.stop()
+		began := time.Now()
+		r.start()
+		r.w.Set(id, "email", `"decre@jarvi.tech"`)
+		r.rest()
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("an edit waited %v for the one before", took)
+		}
+		if v := r.verified(); v != sinks.ReadBack {
+			t.Errorf("the profile is %v", v)
+		}
+		r.agrees(id)
+		r.stop()
+		r.keeps("decre@jarvi.tech")
+	})
+}
+
+// TestNoAccount: a connection that names no externalId is the profile's own, and what Jarvi has taken is found there.
+func TestNoAccount(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		id := r.w.Create("firstName", `"Quentin"`)
+		r.w.SetSecret(id, "credential."+ledger.Jarvi, key)
+		r.w.Commit(id, ledger.Event{View: ledger.Shared, Field: ledger.Connections, Item: ledger.Jarvi, Op: ledger.OpBound, Value: ledger.Value(`{"settings":{}}`)})
+		began := time.Now()
+		r.start()
+		r.rest()
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("it took %v", took)
+		}
+		if v := r.verified(); v != sinks.ReadBack {
+			t.Errorf("the profile is %v", v)
+		}
+		r.keeps(id.String())
+		r.stop()
+	})
+}
+
 // meet gives one fate to the first POST whose body has something in it.
 func (r *rig) meet(fate sinktest.Fate, has string) {
 	var met atomic.Bool

@@ -26,8 +26,8 @@
 // comparison by a mark: a digest of which commits set them, without the values. It stands
 // in the body, which is not sent with it, and among the names of the fields that may be
 // there. A read gives the mark only when it is sure which one was taken: there is but one,
-// or the request was acknowledged to this process. Otherwise the read equals nothing: a
-// doubt is sent again, and what was accepted stays unverified.
+// or the request is the one that was acknowledged. Otherwise the read equals nothing: a
+// doubt is sent again.
 //
 // A row that is read counts only when its externalId is the one that was asked for and it
 // is not deleted: Jarvi gives all profiles when it does not understand what is asked.

@@ -18,10 +18,14 @@ func (p *Provider) Read(ctx context.Context, c sinks.Call) (sinks.Reading, sinks
 	if c.Entity != Entity {
 		return sinks.Reading{}, unsent(sinks.Refused, "bad_call", "there is nothing to be read of that")
 	}
-	if c.Account == "" {
-		return sinks.Reading{}, unsent(sinks.Refused, "no_account", "the connection names no externalId to look for")
+	account := c.Account
+	if account == "" { // as in a body
+		account = c.Profile.String()
 	}
-	row, there, out := p.find(ctx, c.Account, c)
+	if c.Account == "" && c.Profile.IsZero() {
+		return sinks.Reading{}, unsent(sinks.Refused, "no_account", "there is no externalId to look for")
+	}
+	row, there, out := p.find(ctx, account, c)
 	if out.Verdict != sinks.Applied {
 		return sinks.Reading{}, out
 	}
@@ -37,6 +41,14 @@ func (p *Provider) Read(ctx context.Context, c sinks.Call) (sinks.Reading, sinks
 func (p *Provider) sure(c sinks.Call) (names []string, m string) {
 	if names, m, ok := p.told.of(c.Attempt); ok {
 		return names, m
+	}
+	if c.Accepted != nil { // by a process before this one
+		for _, name := range c.Accepted {
+			if strings.HasPrefix(name, markPrefix) {
+				m = name
+			}
+		}
+		return c.Accepted, m
 	}
 	marks := 0
 	for _, name := range c.Fields {
