@@ -95,7 +95,7 @@ Every key of the configuration can be set in a file, in the environment, and som
 flag; "vitae config view" shows what is in force and why.
 
 --demo creates a profile with example values once, with a key and, with --sandbox, a
-connection to the stand-in Mokaru, and prints how to use them.`,
+connection to each stand-in provider, and prints how to use them.`,
 		Example: `  vitae serve --sandbox
   vitae serve --config /etc/vitae.toml --data /var/lib/vitae
   vitae serve --nats nats://a:4222,nats://b:4222,nats://c:4222 --listen 0.0.0.0:8080`,
