@@ -6,11 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -19,7 +16,6 @@ import (
 	"go.uber.org/goleak"
 
 	"vitae/ledger"
-	"vitae/ledger/stream"
 	"vitae/sinks"
 	"vitae/sinks/jarvi"
 	"vitae/sinks/sandbox"
@@ -30,33 +26,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // rig is a profile, the stand-in Jarvi, and the sink between them, without sockets.
 type rig struct {
-	*testing.T
-	w     *sinktest.World
-	box   *sandbox.Server
-	net   *sinktest.Network
-	lanes *stream.Memory
-	cfg   sinks.Config
-	m     *sinks.Manager
-	stop  func()
-	fate  atomic.Pointer[func(*http.Request) sinktest.Fate]
-
-	mu   sync.Mutex
-	logs bytes.Buffer
-}
-
-// Write takes the log.
-func (r *rig) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.logs.Write(p)
-}
-
-// decide is the network's: a test may give it other fates while requests are under way.
-func (r *rig) decide(q *http.Request) sinktest.Fate {
-	if f := r.fate.Load(); f != nil {
-		return (*f)(q)
-	}
-	return sinktest.OK
+	*sinktest.Rig
+	box *sandbox.Server
 }
 
 func inBubble(t *testing.T, f func(r *rig)) {
@@ -66,8 +37,8 @@ func inBubble(t *testing.T, f func(r *rig)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &rig{T: t, w: sinktest.NewWorld(), box: box, lanes: stream.NewMemory(1 << 20), cfg: sinks.Config{RequestsPerMinute: -1, Settle: 30 * time.Second}}
-		r.net = &sinktest.Network{Handler: box.Handler(), Slow: time.Second, Late: time.Second, Fate: r.decide}
+		r := &rig{Rig: sinktest.NewRig(t, box.Handler()), box: box}
+		r.Files = files
 		f(r)
 	})
 }
@@ -76,33 +47,11 @@ const origin = "https://jarvi.example"
 
 func (r *rig) start() {
 	r.Helper()
-	p, err := jarvi.New(r.box.URLs(origin)[ledger.Jarvi], r.net)
+	p, err := jarvi.New(r.box.URLs(origin)[ledger.Jarvi], r.Net)
 	if err != nil {
 		r.Fatal(err)
 	}
-	r.m, err = sinks.New(sinks.Options{Ledger: r.w.Ledger, States: r.w, Vault: r.w, Blocks: r.lanes, Providers: []sinks.Provider{p}, Exclusive: true, Files: files,
-		Config: map[string]sinks.Config{ledger.Jarvi: r.cfg}, Log: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-	if err != nil {
-		r.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	end := make(chan error, 1)
-	go func() { end <- r.m.Run(ctx) }()
-	r.stop = func() {
-		cancel()
-		if err := <-end; err != nil {
-			r.Error(err)
-		}
-	}
-}
-
-func (r *rig) rest() {
-	r.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Hour)
-	defer cancel()
-	if _, err := r.m.Wait(ctx, nil); err != nil {
-		r.Fatalf("not at rest: %v\n%s", err, r.logs.String())
-	}
+	r.Start(p)
 }
 
 // key is a workspace's.
@@ -111,22 +60,7 @@ const key = "private-key-of-the-workspace"
 // ask calls the stand-in itself.
 func (r *rig) ask(method, path, body string, into any) int {
 	r.Helper()
-	req := httptest.NewRequest(method, path, strings.NewReader(body))
-	req.RemoteAddr = "127.0.0.1:1"
-	req.Header.Set("X-API-KEY", key)
-	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	w := httptest.NewRecorder()
-	r.box.Handler().ServeHTTP(w, req)
-	b, err := io.ReadAll(w.Body)
-	if err == nil && into != nil {
-		err = json.Unmarshal(b, into)
-	}
-	if err != nil {
-		r.Fatalf("%s %s: %v: %s", method, path, err, b)
-	}
-	return w.Code
+	return r.Ask(method, path, body, into, "X-API-KEY", key)
 }
 
 func (r *rig) account() (a sandbox.Account) {
@@ -162,42 +96,19 @@ func (r *rig) fault(fault string) {
 
 // bind connects the profile with an externalId.
 func (r *rig) bind(id ledger.ProfileID, external string) {
-	r.w.SetSecret(id, "credential."+ledger.Jarvi, key)
-	r.w.Commit(id, ledger.Event{View: ledger.Shared, Field: ledger.Connections, Item: ledger.Jarvi, Op: ledger.OpBound,
+	r.World.SetSecret(id, "credential."+ledger.Jarvi, key)
+	r.World.Commit(id, ledger.Event{View: ledger.Shared, Field: ledger.Connections, Item: ledger.Jarvi, Op: ledger.OpBound,
 		Value: ledger.Value(fmt.Sprintf(`{"account":%q,"settings":{}}`, external))})
 }
 
 func (r *rig) put(id ledger.ProfileID, field, item, value string) {
-	r.w.Commit(id, ledger.Event{View: ledger.Shared, Field: field, Item: item, Op: ledger.OpPut, Value: ledger.Value(value)})
-}
-
-// connection is how the one connection stands.
-func (r *rig) connection(id ledger.ProfileID) sinks.Connection {
-	r.Helper()
-	c, err := r.m.Connections(context.Background(), id)
-	if err != nil || len(c) != 1 {
-		r.Fatalf("%+v, %v", c, err)
-	}
-	return c[0]
-}
-
-// agrees says that the connection is up to date, and that a plan finds nothing to do.
-func (r *rig) agrees(id ledger.ProfileID) {
-	r.Helper()
-	if c := r.connection(id); c.State != sinks.InSync {
-		r.Fatalf("%+v\n%s", c, r.logs.String())
-	}
-	plan, err := r.m.Plan(context.Background(), sinks.Target{Sink: ledger.Jarvi, Profile: &id})
-	if err != nil || plan.Operations != 0 {
-		b, _ := json.MarshalIndent(plan, "", " ")
-		r.Errorf("%v: %s", err, b)
-	}
+	r.World.Commit(id, ledger.Event{View: ledger.Shared, Field: field, Item: item, Op: ledger.OpPut, Value: ledger.Value(value)})
 }
 
 // verified says how the root's last call was found to be true.
 func (r *rig) verified() (v sinks.Verify) {
 	r.Helper()
-	for e, err := range sinks.ReadJournal(context.Background(), r.lanes, 1) {
+	for e, err := range sinks.ReadJournal(context.Background(), r.Lanes, 1) {
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -227,15 +138,15 @@ var everything = []string{"firstName", `"Quentin"`, "lastName", `"Decré"`, "ema
 // person, and the replay of everything adds nothing.
 func TestEverythingArrives(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		id := r.w.Create(everything...)
+		id := r.World.Create(everything...)
 		r.put(id, "phones", "x", `{"number":"0240493773"}`)
 		r.put(id, "jarvi.historyEntries", "h", `{"subject":"first note","message":"m","type":"`+uuid+`"}`)
 		r.put(id, "jarvi.resumesFiles", "r", `{"fileName":"cv.pdf","file":"`+sha+`"}`)
 		r.put(id, "jarvi.files", "f", `{"fileName":"motivation.docx","file":"`+sha+`"}`)
 		r.bind(id, id.String())
 		r.start()
-		r.rest()
-		r.agrees(id)
+		r.Rest()
+		r.Agrees(id)
 		for _, text := range []string{"Quentin", "quentin@jarvi.tech", "+33752626164, 0240493773", "Rennes, France", "The boss", "Jarvi Inc", "Oui", uuid, "first note", "cv.pdf", id.String()} {
 			r.keeps(text)
 		}
@@ -245,21 +156,21 @@ func TestEverythingArrives(t *testing.T) {
 		r.counts("profiles", 1)
 		r.counts("history", 1)
 		r.counts("files", 2)
-		r.w.Set(id, "headline", `"Chairman"`, "email", `"q@jarvi.tech"`)
+		r.World.Set(id, "headline", `"Chairman"`, "email", `"q@jarvi.tech"`)
 		r.put(id, "jarvi.historyEntries", "h2", `{"message":"second note"}`)
-		r.rest()
-		r.agrees(id)
+		r.Rest()
+		r.Agrees(id)
 		r.keeps("Chairman")
 		r.keeps("q@jarvi.tech")
-		r.w.Clear(id, "headline")
+		r.World.Clear(id, "headline")
 		r.bind(id, id.String())
-		r.rest()
-		r.agrees(id)
-		r.stop()
+		r.Rest()
+		r.Agrees(id)
+		r.Stop()
 		r.start() // in a new process
-		r.rest()
-		r.agrees(id)
-		r.stop()
+		r.Rest()
+		r.Agrees(id)
+		r.Stop()
 		r.keeps("Chairman") // it cannot be cleared there
 		r.counts("profiles", 1)
 		r.counts("history", 2)
@@ -271,29 +182,29 @@ func TestEverythingArrives(t *testing.T) {
 // when no read shows what was changed.
 func TestAcceptedBeforeARestart(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		id := r.w.Create("firstName", `"Quentin"`, "email", `"q@jarvi.tech"`)
+		id := r.World.Create("firstName", `"Quentin"`, "email", `"q@jarvi.tech"`)
 		r.bind(id, "ext-1")
 		r.start()
-		r.rest()
-		r.w.Set(id, "email", `"quentin@jarvi.tech"`)
+		r.Rest()
+		r.World.Set(id, "email", `"quentin@jarvi.tech"`)
 		time.Sleep(time.Second) // of the bubble: it is taken, and not looked at yet
 		synctest.Wait()
-		if c := r.connection(id); c.Lanes[0].Phase != sinks.Taken {
+		if c := r.Connection(id); c.Lanes[0].Phase != sinks.Taken {
 			t.Fatalf("%+v", c)
 		}
-		r.stop()
+		r.Stop()
 		began := time.Now()
 		r.start()
-		r.w.Set(id, "email", `"decre@jarvi.tech"`)
-		r.rest()
+		r.World.Set(id, "email", `"decre@jarvi.tech"`)
+		r.Rest()
 		if took := time.Since(began); took > time.Minute {
 			t.Errorf("an edit waited %v for the one before", took)
 		}
 		if v := r.verified(); v != sinks.ReadBack {
 			t.Errorf("the profile is %v", v)
 		}
-		r.agrees(id)
-		r.stop()
+		r.Agrees(id)
+		r.Stop()
 		r.keeps("decre@jarvi.tech")
 	})
 }
@@ -301,12 +212,12 @@ func TestAcceptedBeforeARestart(t *testing.T) {
 // TestNoAccount: a connection that names no externalId is the profile's own, and what Jarvi has taken is found there.
 func TestNoAccount(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		id := r.w.Create("firstName", `"Quentin"`)
-		r.w.SetSecret(id, "credential."+ledger.Jarvi, key)
-		r.w.Commit(id, ledger.Event{View: ledger.Shared, Field: ledger.Connections, Item: ledger.Jarvi, Op: ledger.OpBound, Value: ledger.Value(`{"settings":{}}`)})
+		id := r.World.Create("firstName", `"Quentin"`)
+		r.World.SetSecret(id, "credential."+ledger.Jarvi, key)
+		r.World.Commit(id, ledger.Event{View: ledger.Shared, Field: ledger.Connections, Item: ledger.Jarvi, Op: ledger.OpBound, Value: ledger.Value(`{"settings":{}}`)})
 		began := time.Now()
 		r.start()
-		r.rest()
+		r.Rest()
 		if took := time.Since(began); took > time.Minute {
 			t.Errorf("it took %v", took)
 		}
@@ -314,7 +225,7 @@ func TestNoAccount(t *testing.T) {
 			t.Errorf("the profile is %v", v)
 		}
 		r.keeps(id.String())
-		r.stop()
+		r.Stop()
 	})
 }
 
@@ -335,23 +246,23 @@ func (r *rig) meet(fate sinktest.Fate, has string) {
 		}
 		return sinktest.OK
 	}
-	r.fate.Store(&decide)
+	r.Meet(decide)
 }
 
 // TestTrap27NoDoubtMakesASecondPerson: whatever becomes of a POST, there is one person in
 // the end, with all that no read shows as well.
 func TestTrap27NoDoubtMakesASecondPerson(t *testing.T) {
 	check := func(r *rig, name string, trouble func()) {
-		id := r.w.Create("firstName", `"Quentin"`)
+		id := r.World.Create("firstName", `"Quentin"`)
 		r.bind(id, "ext-1")
 		r.start()
 		trouble()
-		r.rest()
+		r.Rest()
 		trouble()
-		r.w.Set(id, "email", `"q@jarvi.tech"`)
-		r.rest()
-		r.agrees(id)
-		r.stop()
+		r.World.Set(id, "email", `"q@jarvi.tech"`)
+		r.Rest()
+		r.Agrees(id)
+		r.Stop()
 		r.keeps("q@jarvi.tech")
 		if n := r.account().Counts["profiles"]; n != 1 {
 			r.Errorf("%s: %d persons", name, n)
@@ -370,18 +281,18 @@ func TestTrap27NoDoubtMakesASecondPerson(t *testing.T) {
 func TestTrap28NoDoubtAddsTwice(t *testing.T) {
 	for _, fate := range sinktest.Fates() {
 		inBubble(t, func(r *rig) {
-			id := r.w.Create("firstName", `"Quentin"`)
+			id := r.World.Create("firstName", `"Quentin"`)
 			r.bind(id, "ext-1")
 			r.start()
-			r.rest()
+			r.Rest()
 			r.meet(fate, "historyEntry")
 			r.put(id, "jarvi.historyEntries", "h", `{"message":"note"}`)
-			r.rest()
-			r.w.Set(id, "headline", `"H"`)
+			r.Rest()
+			r.World.Set(id, "headline", `"H"`)
 			r.bind(id, "ext-1")
-			r.rest()
-			c := r.connection(id)
-			r.stop()
+			r.Rest()
+			c := r.Connection(id)
+			r.Stop()
 			n := r.account().Counts["history"]
 			if n > 1 || n == 0 && c.State == sinks.InSync {
 				t.Errorf("%s: %d notes, and the connection is %s", fate, n, c.State)
@@ -401,12 +312,12 @@ func TestTrap30NoStrangerIsTaken(t *testing.T) {
 		for i := range 3 {
 			r.ask(http.MethodPost, path, fmt.Sprintf(`{"externalId":"other-%d","firstName":"Stranger","headline":"untouched"}`, i), nil)
 		}
-		id := r.w.Create("firstName", `"Quentin"`, "headline", `"H"`)
+		id := r.World.Create("firstName", `"Quentin"`, "headline", `"H"`)
 		r.bind(id, "ext-1")
 		r.start()
-		r.rest()
-		r.agrees(id)
-		r.stop()
+		r.Rest()
+		r.Agrees(id)
+		r.Stop()
 		r.counts("profiles", 4)
 		var v struct{ Data []map[string]any }
 		r.ask(http.MethodGet, path, "", &v)
@@ -425,21 +336,16 @@ func TestTrap30NoStrangerIsTaken(t *testing.T) {
 // TestNothingLeaks: no value, key or answer is in the lanes or the log.
 func TestNothingLeaks(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		id := r.w.Create("firstName", `"canary-one"`, "email", `"canary@two.example"`, "jarvi.custom."+uuid, `"canary-three"`)
+		id := r.World.Create("firstName", `"canary-one"`, "email", `"canary@two.example"`, "jarvi.custom."+uuid, `"canary-three"`)
 		r.put(id, "jarvi.historyEntries", "h", `{"message":"canary-four"}`)
 		r.fault(`"kind":"garbage"`)
 		r.bind(id, "ext-1")
 		r.start()
-		r.rest()
-		r.stop()
-		for e, err := range r.lanes.Read(context.Background(), 1) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.logs.Write(e.Payload)
-		}
+		r.Rest()
+		r.Stop()
+		kept := r.Kept()
 		for _, s := range []string{"canary", key} {
-			if strings.Contains(r.logs.String(), s) {
+			if strings.Contains(kept, s) {
 				t.Errorf("%q is in the lanes or the log", s)
 			}
 		}

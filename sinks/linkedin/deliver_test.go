@@ -5,21 +5,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"go.uber.org/goleak"
 
 	"vitae/ledger"
-	"vitae/ledger/stream"
 	"vitae/sinks"
 	"vitae/sinks/sandbox"
 	"vitae/sinks/sinktest"
@@ -29,24 +24,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // rig is a profile, the stand-in LinkedIn, and the sink between them, without sockets.
 type rig struct {
-	*testing.T
-	w     *sinktest.World
-	box   *sandbox.Server
-	net   *sinktest.Network
-	lanes *stream.Memory
-	cfg   sinks.Config
-	m     *sinks.Manager
-	stop  func()
-
-	mu   sync.Mutex
-	logs bytes.Buffer
-}
-
-// Write takes the log.
-func (r *rig) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.logs.Write(p)
+	*sinktest.Rig
+	box *sandbox.Server
 }
 
 func inBubble(t *testing.T, f func(r *rig)) {
@@ -56,9 +35,9 @@ func inBubble(t *testing.T, f func(r *rig)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &rig{T: t, w: sinktest.NewWorld(), box: box, lanes: stream.NewMemory(4 << 20),
-			cfg: sinks.Config{RequestsPerMinute: -1, RequestsPerDay: -1, Settle: 30 * time.Second}}
-		r.net = &sinktest.Network{Handler: box.Handler(), Slow: time.Second, Late: time.Second}
+		r := &rig{Rig: sinktest.NewRig(t, box.Handler()), box: box}
+		r.Config.RequestsPerDay = -1
+		r.Files = sinktest.Every(picture, "image/png")
 		f(r)
 	})
 }
@@ -68,38 +47,18 @@ var picture = append([]byte("\x89PNG\r\n\x1a\n"), bytes.Repeat([]byte{7}, 100)..
 
 func (r *rig) start() {
 	r.Helper()
-	p, err := New("https://api.linkedin.example/linkedin", r.net)
+	p, err := New("https://api.linkedin.example/linkedin", r.Net)
 	if err != nil {
 		r.Fatal(err)
 	}
-	r.m, err = sinks.New(sinks.Options{Ledger: r.w.Ledger, States: r.w, Vault: r.w, Blocks: r.lanes, Providers: []sinks.Provider{p}, Exclusive: true,
-		Files: func(context.Context, ledger.ProfileID, string) (sinks.File, error) {
-			return sinks.File{ReadCloser: io.NopCloser(bytes.NewReader(picture)), Size: int64(len(picture)), MediaType: "image/png"}, nil
-		},
-		Config: map[string]sinks.Config{ledger.LinkedIn: r.cfg}, Log: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-	if err != nil {
-		r.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	end := make(chan error, 1)
-	go func() { end <- r.m.Run(ctx) }()
-	r.stop = func() {
-		cancel()
-		if err := <-end; err != nil {
-			r.Error(err)
-		}
-	}
+	r.Start(p)
 }
 
 // rest waits until nothing is to be done; nothing may be parked.
 func (r *rig) rest() {
 	r.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Hour)
-	defer cancel()
-	if _, err := r.m.Wait(ctx, nil); err != nil {
-		r.Fatalf("not at rest: %v\n%s", err, r.logs.String())
-	}
-	parked, err := r.m.Parked(ctx, ledger.LinkedIn)
+	r.Rest()
+	parked, err := r.Manager.Parked(context.Background(), ledger.LinkedIn)
 	if err != nil || len(parked) > 0 {
 		r.Fatalf("%v: %+v", err, parked)
 	}
@@ -110,21 +69,7 @@ const token = "AQX-canary-token"
 // ask calls the stand-in itself.
 func (r *rig) ask(method, path, body string, into any) int {
 	r.Helper()
-	req := httptest.NewRequest(method, path, strings.NewReader(body))
-	req.RemoteAddr = "127.0.0.1:1"
-	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("X-RestLi-Protocol-Version", "2.0.0")
-	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	w := httptest.NewRecorder()
-	r.box.Handler().ServeHTTP(w, req)
-	if into != nil {
-		if err := json.Unmarshal(w.Body.Bytes(), into); err != nil {
-			r.Fatalf("%s %s: %v: %s", method, path, err, w.Body)
-		}
-	}
-	return w.Code
+	return r.Ask(method, path, body, into, "Authorization", "Bearer "+token, "X-RestLi-Protocol-Version", "2.0.0")
 }
 
 func (r *rig) member() string {
@@ -135,8 +80,8 @@ func (r *rig) member() string {
 }
 
 func (r *rig) bind(id ledger.ProfileID) {
-	r.w.SetSecret(id, "credential."+ledger.LinkedIn, token)
-	r.w.Commit(id, ledger.Event{View: ledger.Shared, Field: ledger.Connections, Item: ledger.LinkedIn, Op: ledger.OpBound,
+	r.World.SetSecret(id, "credential."+ledger.LinkedIn, token)
+	r.World.Commit(id, ledger.Event{View: ledger.Shared, Field: ledger.Connections, Item: ledger.LinkedIn, Op: ledger.OpBound,
 		Value: ledger.Value(fmt.Sprintf(`{"account":%q,"settings":{}}`, r.member()))})
 }
 
@@ -221,18 +166,18 @@ func firsts() map[string][2]string {
 // TestEveryFieldArrives: what is set, changed and cleared is so at LinkedIn, in all locales.
 func TestEveryFieldArrives(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		id := r.w.Create(scalars()...)
+		id := r.World.Create(scalars()...)
 		r.bind(id)
 		r.start()
 		r.rest()
 		r.agrees(id, Profile)
-		r.w.Set(id, "firstName@fr_FR", `"Jeannette"`, "phone.type", `"HOME"`)
+		r.World.Set(id, "firstName@fr_FR", `"Jeannette"`, "phone.type", `"HOME"`)
 		r.rest()
 		if got := string(r.holds("firstName").Append(nil)); !strings.Contains(got, `"Jane"`) || !strings.Contains(got, `"Jeannette"`) {
 			t.Errorf("firstName: %s", got)
 		}
 		for _, name := range []string{"headline", "headline@fr_FR", "birthDate", "linkedin.location.postalCode", "phone", ims, "website", "portfolio", "linkedin.selectedContactInterests"} {
-			r.w.Clear(id, name)
+			r.World.Clear(id, name)
 		}
 		r.rest()
 		r.agrees(id, Profile)
@@ -241,7 +186,7 @@ func TestEveryFieldArrives(t *testing.T) {
 				t.Errorf("%s is still there: %s", name, n.Append(nil))
 			}
 		}
-		r.stop()
+		r.Stop()
 		r.clean()
 	})
 }
@@ -249,7 +194,7 @@ func TestEveryFieldArrives(t *testing.T) {
 // agrees compares what the stand-in has with what the state should be there.
 func (r *rig) agrees(id ledger.ProfileID, entity string) {
 	r.Helper()
-	p, err := r.w.Profile(context.Background(), id, 0)
+	p, err := r.World.Profile(context.Background(), id, 0)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -271,12 +216,12 @@ func (r *rig) agrees(id ledger.ProfileID, entity string) {
 // written.
 func TestEverySection(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		id := r.w.Create("firstName", `"Jane"`, "lastName", `"Smith"`)
+		id := r.World.Create("firstName", `"Jane"`, "lastName", `"Smith"`)
 		for name, item := range firsts() {
-			r.w.Put(id, name, "a", item[0])
+			r.World.Put(id, name, "a", item[0])
 			second := strings.NewReplacer(`CKA`, `CKS`, `Logic`, `Sets`, `SCU`, `MIT`, `Best`, `Second`, `French`, `Dutch`, `ACM`, `IEEE`, `API`, `ABI`, `Acme`, `Other`, `Vitae`, `Log`,
 				`On Ledgers`, `On Logs`, `"Go"`, `"SQL"`, `GRE`, `SAT`, `Red Cross`, `WWF`).Replace(item[0])
-			r.w.Put(id, name, "b", second)
+			r.World.Put(id, name, "b", second)
 		}
 		r.bind(id)
 		r.start()
@@ -286,7 +231,7 @@ func TestEverySection(t *testing.T) {
 		}
 		check := func(what string, order ...string) {
 			t.Helper()
-			p, err := r.w.Profile(context.Background(), id, 0)
+			p, err := r.World.Profile(context.Background(), id, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -312,8 +257,8 @@ func TestEverySection(t *testing.T) {
 		}
 		check("created", "a", "b")
 		for name, item := range firsts() {
-			r.w.Put(id, name, "a", item[1])
-			r.w.Order(id, name, "b", "a")
+			r.World.Put(id, name, "a", item[1])
+			r.World.Order(id, name, "b", "a")
 		}
 		r.rest()
 		check("changed", "b", "a")
@@ -326,19 +271,19 @@ func TestEverySection(t *testing.T) {
 		if a := r.account(); a.Writes != before || a.Creates != 26 {
 			t.Errorf("after binding again: %+v, %d writes before", a, before)
 		}
-		plan, err := r.m.Plan(context.Background(), sinks.Target{Sink: ledger.LinkedIn})
+		plan, err := r.Manager.Plan(context.Background(), sinks.Target{Sink: ledger.LinkedIn})
 		if err != nil || plan.Operations != 0 {
 			t.Errorf("a plan: %+v, %v", plan, err)
 		}
 		for name := range firsts() {
-			r.w.Remove(id, name, "b")
+			r.World.Remove(id, name, "b")
 		}
 		r.rest()
 		check("removed", "a")
 		if a := r.account(); a.Creates != 26 || a.Deletes != 13 {
 			t.Errorf("after the removals: %+v", a)
 		}
-		r.stop()
+		r.Stop()
 		r.clean()
 	})
 }
@@ -347,10 +292,10 @@ func TestEverySection(t *testing.T) {
 // again; clearing takes one away.
 func TestPicturesArrive(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		id := r.w.Create("firstName", `"Jane"`, "picture", `"sha256:`+strings.Repeat("0a", 32)+`"`, "coverPicture", `"sha256:`+strings.Repeat("0b", 32)+`"`)
+		id := r.World.Create("firstName", `"Jane"`, "picture", `"sha256:`+strings.Repeat("0a", 32)+`"`, "coverPicture", `"sha256:`+strings.Repeat("0b", 32)+`"`)
 		r.bind(id)
 		gone := true
-		r.net.Handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		r.Net.Handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 			if q.Method == http.MethodPut && gone {
 				gone = false
 				w.WriteHeader(http.StatusGone)
@@ -368,9 +313,9 @@ func TestPicturesArrive(t *testing.T) {
 				t.Errorf("%s: %s", name, n.Append(nil))
 			}
 		}
-		r.w.Clear(id, "picture")
+		r.World.Clear(id, "picture")
 		r.rest()
-		r.stop()
+		r.Stop()
 		if n := r.holds(ProfilePicture); !isNothing(n) {
 			t.Errorf("the picture is still there: %s", n.Append(nil))
 		}
@@ -378,8 +323,8 @@ func TestPicturesArrive(t *testing.T) {
 			t.Error("the other one has gone with it")
 		}
 		for _, secret := range []string{token, "mediaUpload", "?ca="} {
-			if strings.Contains(r.logs.String(), secret) {
-				t.Errorf("%q is in the log", secret)
+			if strings.Contains(r.Kept(), secret) {
+				t.Errorf("%q is in the lanes or the log", secret)
 			}
 		}
 	})
@@ -391,14 +336,14 @@ func TestALostAnswerMakesNoTwin(t *testing.T) {
 	for _, fate := range []sinktest.Fate{sinktest.LostBefore, sinktest.LostAfter, sinktest.Garbage, sinktest.ErrorAfter, sinktest.Throttle, sinktest.ResetMid, sinktest.LateLanding} {
 		t.Run(string(fate), func(t *testing.T) {
 			inBubble(t, func(r *rig) {
-				id := r.w.Create("firstName", `"Jane"`, "lastName", `"Smith"`)
+				id := r.World.Create("firstName", `"Jane"`, "lastName", `"Smith"`)
 				for name, item := range firsts() {
-					r.w.Put(id, name, "a", item[0])
+					r.World.Put(id, name, "a", item[0])
 				}
 				r.bind(id)
 				met := map[string]bool{}
 				var mu sync.Mutex
-				r.net.Fate = func(q *http.Request) sinktest.Fate {
+				r.Meet(func(q *http.Request) sinktest.Fate {
 					mu.Lock()
 					defer mu.Unlock()
 					if q.Header.Get("X-RestLi-Method") != "CREATE" || met[q.URL.Path] {
@@ -406,10 +351,10 @@ func TestALostAnswerMakesNoTwin(t *testing.T) {
 					}
 					met[q.URL.Path] = true
 					return fate
-				}
+				})
 				r.start()
 				r.rest()
-				r.stop()
+				r.Stop()
 				for _, s := range sections {
 					if n := len(r.listed(s.name)); n != 1 {
 						t.Errorf("%s: %d items", s.name, n)

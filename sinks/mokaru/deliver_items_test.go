@@ -46,21 +46,21 @@ func (r *rig) want(writes string) {
 // TestItemComesChangesAndGoes: one request each, and what is cleared is empty there.
 func TestItemComesChangesAndGoes(t *testing.T) {
 	inBubble(t, 0, func(r *rig) {
-		r.cfg.Verify = true
-		id := r.w.Create()
-		r.w.Bind(id, ledger.Mokaru, key(1), "")
+		r.Config.Verify = true
+		id := r.World.Create()
+		r.World.Bind(id, ledger.Mokaru, key(1), "")
 		r.start()
-		r.rest()
-		r.w.Put(id, "workExperiences", "a", experience)
-		r.rest()
+		r.Rest()
+		r.World.Put(id, "workExperiences", "a", experience)
+		r.Rest()
 		r.want("1 POST 0 PATCH 0 DELETE")
 		got := r.listed(1, "experiences")
 		if len(got) != 1 || got[0]["company"] != "Acme" || got[0]["location"] != "Bern" || got[0]["startDate"] != "2019-05-01T00:00:00.000Z" || got[0]["isCurrent"] != true {
 			t.Fatalf("%v", got)
 		}
 		ref := got[0]["id"]
-		r.w.Put(id, "workExperiences", "a", `{"jobTitle":"Lead","company":"Acme","startDate":"2019-05-01","endDate":"2021-02-03"}`)
-		r.rest()
+		r.World.Put(id, "workExperiences", "a", `{"jobTitle":"Lead","company":"Acme","startDate":"2019-05-01","endDate":"2021-02-03"}`)
+		r.Rest()
 		r.want("1 POST 1 PATCH 0 DELETE")
 		got = r.listed(1, "experiences")
 		if len(got) != 1 || got[0]["id"] != ref || got[0]["jobTitle"] != "Lead" || got[0]["location"] != nil || got[0]["isCurrent"] == true {
@@ -70,12 +70,12 @@ func TestItemComesChangesAndGoes(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 		// The order is no business of Mokaru's.
-		r.w.Order(id, "workExperiences", "a")
-		r.rest()
+		r.World.Order(id, "workExperiences", "a")
+		r.Rest()
 		r.want("1 POST 1 PATCH 0 DELETE")
-		r.w.Remove(id, "workExperiences", "a")
-		r.rest()
-		r.stop()
+		r.World.Remove(id, "workExperiences", "a")
+		r.Rest()
+		r.Stop()
 		r.want("1 POST 1 PATCH 1 DELETE")
 		if got := r.listed(1, "experiences"); len(got) != 0 {
 			t.Errorf("%v", got)
@@ -87,10 +87,10 @@ func TestItemComesChangesAndGoes(t *testing.T) {
 func TestLostAnswerMakesNoSecondItem(t *testing.T) {
 	for _, fate := range []sinktest.Fate{sinktest.LostAfter, sinktest.ErrorAfter, sinktest.ResetMid, sinktest.LateLanding} {
 		inBubble(t, 0, func(r *rig) {
-			id := r.w.Create()
-			r.w.Bind(id, ledger.Mokaru, key(1), "")
+			id := r.World.Create()
+			r.World.Bind(id, ledger.Mokaru, key(1), "")
 			var lost sync.Map // by path: the first create of each section
-			r.net.Fate = func(q *http.Request) sinktest.Fate {
+			r.Meet(func(q *http.Request) sinktest.Fate {
 				if q.Method != http.MethodPost {
 					return sinktest.OK
 				}
@@ -98,15 +98,15 @@ func TestLostAnswerMakesNoSecondItem(t *testing.T) {
 					return sinktest.OK
 				}
 				return fate
-			}
+			})
 			r.start()
-			r.w.Put(id, "workExperiences", "a", experience)
-			r.w.Put(id, "educations", "e", `{"school":"S"}`)
-			r.w.Put(id, "skills", "s", `{"name":"Go","level":"expert"}`)
-			r.rest()
-			r.w.Put(id, "workExperiences", "a", `{"jobTitle":"Lead","company":"Acme"}`) // the item that was found is the one that changes
-			r.rest()
-			r.stop()
+			r.World.Put(id, "workExperiences", "a", experience)
+			r.World.Put(id, "educations", "e", `{"school":"S"}`)
+			r.World.Put(id, "skills", "s", `{"name":"Go","level":"expert"}`)
+			r.Rest()
+			r.World.Put(id, "workExperiences", "a", `{"jobTitle":"Lead","company":"Acme"}`) // the item that was found is the one that changes
+			r.Rest()
+			r.Stop()
 			r.want("3 POST 1 PATCH 0 DELETE")
 			for _, section := range []string{"experiences", "education", "skills"} {
 				if got := r.listed(1, section); len(got) != 1 || section == "experiences" && got[0]["jobTitle"] != "Lead" {
@@ -121,21 +121,21 @@ func TestLostAnswerMakesNoSecondItem(t *testing.T) {
 // profile's sink has left in the account.
 func TestRebindWritesNothing(t *testing.T) {
 	inBubble(t, 0, func(r *rig) {
-		id := r.w.Create()
-		r.w.Put(id, "workExperiences", "a", experience)
-		r.w.Put(id, "skills", "s", `{"name":"Go"}`)
-		r.w.Bind(id, ledger.Mokaru, key(1), "")
+		id := r.World.Create()
+		r.World.Put(id, "workExperiences", "a", experience)
+		r.World.Put(id, "skills", "s", `{"name":"Go"}`)
+		r.World.Bind(id, ledger.Mokaru, key(1), "")
 		r.start()
-		r.rest()
+		r.Rest()
 		r.want("2 POST 0 PATCH 0 DELETE")
-		r.w.Bind(id, ledger.Mokaru, key(1), "")
-		r.rest()
+		r.World.Bind(id, ledger.Mokaru, key(1), "")
+		r.Rest()
 		r.want("2 POST 0 PATCH 0 DELETE")
-		r.w.Unbind(id, ledger.Mokaru)
-		r.rest()
-		r.w.Bind(id, ledger.Mokaru, key(1), "")
-		r.rest()
-		r.stop()
+		r.World.Unbind(id, ledger.Mokaru)
+		r.Rest()
+		r.World.Bind(id, ledger.Mokaru, key(1), "")
+		r.Rest()
+		r.Stop()
 		r.want("2 POST 0 PATCH 0 DELETE")
 		if got := r.listed(1, "experiences"); len(got) != 1 {
 			t.Errorf("%v", got)
@@ -147,16 +147,16 @@ func TestRebindWritesNothing(t *testing.T) {
 // applying it changes that one back and nothing else.
 func TestPlanMendsAMeddledItem(t *testing.T) {
 	inBubble(t, 0, func(r *rig) {
-		id := r.w.Create("firstName", `"Jane"`)
-		r.w.Put(id, "workExperiences", "a", experience)
-		r.w.Put(id, "skills", "s", `{"name":"Go"}`)
-		r.w.Bind(id, ledger.Mokaru, key(1), "")
+		id := r.World.Create("firstName", `"Jane"`)
+		r.World.Put(id, "workExperiences", "a", experience)
+		r.World.Put(id, "skills", "s", `{"name":"Go"}`)
+		r.World.Bind(id, ledger.Mokaru, key(1), "")
 		r.start()
-		r.rest()
+		r.Rest()
 		r.want("2 POST 1 PATCH 0 DELETE")
 		ctx := context.Background()
 		plan := func() *sinks.Plan {
-			p, err := r.m.Plan(ctx, sinks.Target{Sink: ledger.Mokaru, Profile: &id})
+			p, err := r.Manager.Plan(ctx, sinks.Target{Sink: ledger.Mokaru, Profile: &id})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -177,9 +177,9 @@ func TestPlanMendsAMeddledItem(t *testing.T) {
 		if op.Entity != "experiences/a" || op.Verb != sinks.VerbUpdate || op.Why != "differs" || len(op.Changes) != 1 || op.Changes[0].Field != "company" {
 			t.Errorf("%+v", op)
 		}
-		now, err := r.m.Apply(ctx, p.ID, p.Digest)
+		now, err := r.Manager.Apply(ctx, p.ID, p.Digest)
 		for err == nil && !now.State.Over() {
-			now, err = r.m.WaitPlan(ctx, p.ID, now)
+			now, err = r.Manager.WaitPlan(ctx, p.ID, now)
 		}
 		if err != nil || now.State != sinks.PlanDone || now.Done != 1 {
 			t.Fatalf("%+v, %v", now, err)
@@ -190,7 +190,7 @@ func TestPlanMendsAMeddledItem(t *testing.T) {
 		if p := plan(); p.Operations != 0 {
 			t.Errorf("a second plan: %+v", p)
 		}
-		r.stop()
+		r.Stop()
 		r.want("2 POST 2 PATCH 0 DELETE")
 	})
 }

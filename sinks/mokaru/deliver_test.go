@@ -1,17 +1,12 @@
 package mokaru_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,24 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // rig is a profile, the stand-in Mokaru, and the sink between them, without sockets.
 type rig struct {
-	*testing.T
-	w     *sinktest.World
-	box   *sandbox.Server
-	net   *sinktest.Network
-	lanes *stream.Memory
-	cfg   sinks.Config
-	m     *sinks.Manager
-	stop  func()
-
-	mu   sync.Mutex
-	logs bytes.Buffer
-}
-
-// Write takes the log.
-func (r *rig) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.logs.Write(p)
+	*sinktest.Rig
 }
 
 func inBubble(t *testing.T, perMinute int, f func(r *rig)) {
@@ -57,68 +35,28 @@ func inBubble(t *testing.T, perMinute int, f func(r *rig)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &rig{T: t, w: sinktest.NewWorld(), box: box, lanes: stream.NewMemory(1 << 20), cfg: sinks.Config{RequestsPerMinute: -1, Settle: 30 * time.Second}}
-		r.net = &sinktest.Network{Handler: box.Handler(), Slow: time.Second, Late: time.Second}
-		f(r)
+		f(&rig{sinktest.NewRig(t, box.Handler())})
 	})
 }
 
 func (r *rig) start() {
 	r.Helper()
-	p, err := mokaru.New("https://api.mokaru.ai/mokaru", r.net)
+	p, err := mokaru.New("https://api.mokaru.ai/mokaru", r.Net)
 	if err != nil {
 		r.Fatal(err)
 	}
-	r.m, err = sinks.New(sinks.Options{Ledger: r.w.Ledger, States: r.w, Vault: r.w, Blocks: r.lanes, Providers: []sinks.Provider{p}, Exclusive: true,
-		Config: map[string]sinks.Config{ledger.Mokaru: r.cfg}, Log: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-	if err != nil {
-		r.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	end := make(chan error, 1)
-	go func() { end <- r.m.Run(ctx) }()
-	r.stop = func() {
-		cancel()
-		if err := <-end; err != nil {
-			r.Error(err)
-		}
-	}
-}
-
-func (r *rig) rest() sinks.Rest {
-	r.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Hour)
-	defer cancel()
-	rest, err := r.m.Wait(ctx, nil)
-	if err != nil {
-		r.Fatalf("not at rest: %v\n%s", err, r.logs.String())
-	}
-	return rest
+	r.Start(p)
 }
 
 func key(n int) string { return fmt.Sprintf("mk_%064x", n) }
 
-// ask calls the stand-in itself.
+// ask calls the stand-in itself, with the n-th key, or none if n is negative.
 func (r *rig) ask(method, path string, n int, body string, into any) int {
 	r.Helper()
-	req := httptest.NewRequest(method, path, strings.NewReader(body))
-	req.RemoteAddr = "127.0.0.1:1"
-	if n >= 0 {
-		req.Header.Set("Authorization", "Bearer "+key(n))
+	if n < 0 {
+		return r.Ask(method, path, body, into)
 	}
-	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	w := httptest.NewRecorder()
-	r.box.Handler().ServeHTTP(w, req)
-	b, err := io.ReadAll(w.Body)
-	if err == nil && into != nil {
-		err = json.Unmarshal(b, into)
-	}
-	if err != nil {
-		r.Fatalf("%s %s: %v: %s", method, path, err, b)
-	}
-	return w.Code
+	return r.Ask(method, path, body, into, "Authorization", "Bearer "+key(n))
 }
 
 func (r *rig) holds(n int) map[string]any {
@@ -154,14 +92,14 @@ func put(field, id, value string) ledger.Event {
 // TestTrap02OneEditSendsTheFullList: editing one project leaves the other where it is.
 func TestTrap02OneEditSendsTheFullList(t *testing.T) {
 	inBubble(t, 0, func(r *rig) {
-		id := r.w.Create("firstName", `"Jane"`)
-		r.w.Commit(id, put("projects", "a", `{"name":"A","description":"first"}`), put("projects", "b", `{"name":"B","description":"second"}`))
-		r.w.Bind(id, ledger.Mokaru, key(1), "")
+		id := r.World.Create("firstName", `"Jane"`)
+		r.World.Commit(id, put("projects", "a", `{"name":"A","description":"first"}`), put("projects", "b", `{"name":"B","description":"second"}`))
+		r.World.Bind(id, ledger.Mokaru, key(1), "")
 		r.start()
-		r.rest()
-		r.w.Commit(id, put("projects", "b", `{"name":"B","description":"edited"}`))
-		r.rest()
-		r.stop()
+		r.Rest()
+		r.World.Commit(id, put("projects", "b", `{"name":"B","description":"edited"}`))
+		r.Rest()
+		r.Stop()
 		if got := fmt.Sprint(r.holds(1)["projects"]); got != "[map[description:first name:A] map[description:edited name:B]]" {
 			t.Errorf("projects: %s", got)
 		}
@@ -173,19 +111,19 @@ func TestTrap02OneEditSendsTheFullList(t *testing.T) {
 func TestForeignDataSurvivesTheFirstConnection(t *testing.T) {
 	inBubble(t, 0, func(r *rig) {
 		r.ask(http.MethodPatch, "/mokaru/v1/profile", 1, `{"gender":"foreign","phone":"1","interests":[{"name":"foreign"}],"awards":[{"name":"foreign"}]}`, nil)
-		id := r.w.Create("firstName", `"Jane"`, "phone", `"2"`)
-		r.w.Commit(id, put("awards", "a", `{"name":"ours"}`))
-		r.w.Bind(id, ledger.Mokaru, key(1), "")
+		id := r.World.Create("firstName", `"Jane"`, "phone", `"2"`)
+		r.World.Commit(id, put("awards", "a", `{"name":"ours"}`))
+		r.World.Bind(id, ledger.Mokaru, key(1), "")
 		r.start()
-		r.rest()
+		r.Rest()
 		want := "map[awards:[map[name:ours]] firstName:Jane gender:foreign interests:[map[name:foreign]] phone:2]"
 		if got := fmt.Sprint(r.holds(1)); got != want {
 			t.Errorf("after the first: %s", got)
 		}
-		r.w.Clear(id, "phone")
-		r.w.Commit(id, ledger.Event{View: ledger.Base, Field: "awards", Item: "a", Op: ledger.OpRemove})
-		r.rest()
-		r.stop()
+		r.World.Clear(id, "phone")
+		r.World.Commit(id, ledger.Event{View: ledger.Base, Field: "awards", Item: "a", Op: ledger.OpRemove})
+		r.Rest()
+		r.Stop()
 		if got := fmt.Sprint(r.holds(1)); got != "map[firstName:Jane gender:foreign interests:[map[name:foreign]]]" {
 			t.Errorf("after clearing: %s", got)
 		}
@@ -196,21 +134,21 @@ func TestForeignDataSurvivesTheFirstConnection(t *testing.T) {
 // when every write is read back, and when a doubt is.
 func TestTrap04ReadBackInAnotherForm(t *testing.T) {
 	inBubble(t, 0, func(r *rig) {
-		r.cfg.Verify = true
-		id := r.w.Create("linkedIn", `"https://linkedin.com/in/jane-smith"`, "website", `"https://janedoe.dev"`, "birthDate", `"1990-01-15"`)
-		r.w.Commit(id, put("certificates", "c", `{"name":"C","issuer":"I","issueDate":"2020-02-03"}`))
-		r.w.Bind(id, ledger.Mokaru, key(1), "")
+		r.Config.Verify = true
+		id := r.World.Create("linkedIn", `"https://linkedin.com/in/jane-smith"`, "website", `"https://janedoe.dev"`, "birthDate", `"1990-01-15"`)
+		r.World.Commit(id, put("certificates", "c", `{"name":"C","issuer":"I","issueDate":"2020-02-03"}`))
+		r.World.Bind(id, ledger.Mokaru, key(1), "")
 		r.start()
-		r.rest()
-		if c, err := r.m.Connections(context.Background(), id); err != nil || c[0].State != sinks.InSync {
+		r.Rest()
+		if c, err := r.Manager.Connections(context.Background(), id); err != nil || c[0].State != sinks.InSync {
 			t.Errorf("%+v, %v", c, err)
 		}
-		r.stop()
+		r.Stop()
 		if a := r.account(1); a.Patches != 1 || r.holds(1)["birthDate"] != "1990-01-15T00:00:00.000Z" {
 			t.Errorf("%+v", a)
 		}
 		var last sinks.Entry
-		for e, err := range sinks.ReadJournal(context.Background(), r.lanes, 1) {
+		for e, err := range sinks.ReadJournal(context.Background(), r.Lanes, 1) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -221,17 +159,17 @@ func TestTrap04ReadBackInAnotherForm(t *testing.T) {
 		}
 		// The answer to the next write is lost.
 		lost := true
-		r.net.Fate = func(q *http.Request) sinktest.Fate {
+		r.Meet(func(q *http.Request) sinktest.Fate {
 			if q.Method == http.MethodPatch && lost {
 				lost = false
 				return sinktest.LostAfter
 			}
 			return sinktest.OK
-		}
+		})
 		r.start()
-		r.w.Set(id, "portfolio", `"https://folio.example"`)
-		r.rest()
-		r.stop()
+		r.World.Set(id, "portfolio", `"https://folio.example"`)
+		r.Rest()
+		r.Stop()
 		if a := r.account(1); a.Patches != 2 || a.Writes != 2 {
 			t.Errorf("a write that was there was repeated: %+v", a)
 		}
@@ -242,14 +180,14 @@ func TestTrap04ReadBackInAnotherForm(t *testing.T) {
 // minute: the stand-in refuses none.
 func TestTrap06OneBudgetForTheAccount(t *testing.T) {
 	inBubble(t, sandbox.DefaultPerMinute, func(r *rig) {
-		r.cfg = sinks.Config{Workers: 8, Verify: true}
+		r.Config = sinks.Config{Workers: 8, Verify: true}
 		for i := range 30 {
-			id := r.w.Create("firstName", fmt.Sprintf(`"P%d"`, i))
-			r.w.Bind(id, ledger.Mokaru, key(1), "")
+			id := r.World.Create("firstName", fmt.Sprintf(`"P%d"`, i))
+			r.World.Bind(id, ledger.Mokaru, key(1), "")
 		}
 		r.start()
-		r.rest()
-		r.stop()
+		r.Rest()
+		r.Stop()
 		writes := 0
 		for _, q := range r.requests() {
 			if q.Status != 200 {
@@ -272,11 +210,11 @@ func TestRefusedByTheLimitAllTheSame(t *testing.T) {
 		for range sandbox.DefaultPerMinute {
 			r.ask(http.MethodGet, "/mokaru/v1/profile", 1, "", nil)
 		}
-		id := r.w.Create("firstName", `"Jane"`)
-		r.w.Bind(id, ledger.Mokaru, key(1), "")
+		id := r.World.Create("firstName", `"Jane"`)
+		r.World.Bind(id, ledger.Mokaru, key(1), "")
 		r.start()
-		r.rest()
-		r.stop()
+		r.Rest()
+		r.Stop()
 		var statuses []int
 		for _, q := range r.requests()[sandbox.DefaultPerMinute:] {
 			statuses = append(statuses, q.Status)
@@ -291,10 +229,10 @@ func TestRefusedByTheLimitAllTheSame(t *testing.T) {
 // in the journal; no key, value or answer is.
 func TestIntentBeforeEveryCall(t *testing.T) {
 	inBubble(t, 0, func(r *rig) {
-		id := r.w.Create("firstName", `"canary-value"`)
-		r.w.Bind(id, ledger.Mokaru, key(1), "")
+		id := r.World.Create("firstName", `"canary-value"`)
+		r.World.Bind(id, ledger.Mokaru, key(1), "")
 		r.start()
-		r.rest()
+		r.Rest()
 		last := ""
 		for _, fault := range []string{`{"provider":"mokaru","kind":"status","status":500}`, `{"provider":"mokaru","kind":"garbage"}`,
 			`{"provider":"mokaru","kind":"status","status":409}`, `{"provider":"mokaru","kind":"slow","delay":"40s"}`} {
@@ -302,13 +240,12 @@ func TestIntentBeforeEveryCall(t *testing.T) {
 				t.Fatalf("%s: %d", fault, status)
 			}
 			last = fmt.Sprintf("canary-value %d", len(fault))
-			r.w.Set(id, "jobTitle", `"`+last+`"`)
-			r.rest()
+			r.World.Set(id, "jobTitle", `"`+last+`"`)
+			r.Rest()
 		}
-		r.stop()
+		r.Stop()
 		claims := map[string]bool{}
-		var stored strings.Builder
-		for e, err := range sinks.ReadJournal(context.Background(), r.lanes, 1) {
+		for e, err := range sinks.ReadJournal(context.Background(), r.Lanes, 1) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -316,13 +253,7 @@ func TestIntentBeforeEveryCall(t *testing.T) {
 				claims[e.Row.Attempt.String()] = true
 			}
 		}
-		for e, err := range r.lanes.Read(context.Background(), 1) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			stored.Write(e.Payload)
-		}
-		stored.WriteString(r.logs.String())
+		kept := r.Kept()
 		writes := 0
 		for _, q := range r.requests() {
 			if q.Method == http.MethodPatch {
@@ -336,7 +267,7 @@ func TestIntentBeforeEveryCall(t *testing.T) {
 			t.Errorf("%d writes", writes)
 		}
 		for _, s := range []string{"canary-value", key(1), "sign in"} {
-			if strings.Contains(stored.String(), s) {
+			if strings.Contains(kept, s) {
 				t.Errorf("%q is in the lanes or the log", s)
 			}
 		}
@@ -390,7 +321,7 @@ func TestOverSockets(t *testing.T) {
 	if err := <-end; err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{T: t, box: box}
+	r := &rig{sinktest.NewRig(t, box.Handler())}
 	if got := r.holds(7)["firstName"]; got != "Jane" {
 		t.Errorf("%v", got)
 	}

@@ -1,14 +1,8 @@
 package nexudus_test
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -20,7 +14,6 @@ import (
 	"go.uber.org/goleak"
 
 	"vitae/ledger"
-	"vitae/ledger/stream"
 	"vitae/sinks"
 	"vitae/sinks/nexudus"
 	"vitae/sinks/sandbox"
@@ -31,26 +24,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // rig is a profile, the stand-in portal, and the sink between them, without sockets.
 type rig struct {
-	*testing.T
-	w      *sinktest.World
-	box    *sandbox.Server
-	net    *sinktest.Network
-	lanes  *stream.Memory
-	cfg    sinks.Config
-	m      *sinks.Manager
-	stop   func()
-	fate   atomic.Pointer[func(*http.Request) sinktest.Fate]
+	*sinktest.Rig
+	box *sandbox.Server
+
+	mu     sync.Mutex
 	active string // when set, the portal has this token's profile as the active one
-
-	mu   sync.Mutex
-	logs bytes.Buffer
-}
-
-// Write takes the log.
-func (r *rig) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.logs.Write(p)
 }
 
 // Do takes requests to the portal.
@@ -61,21 +39,13 @@ func (r *rig) Do(req *http.Request) (*http.Response, error) {
 	if active != "" && req.Header.Get("Authorization") != "" {
 		req.Header.Set("Authorization", "Bearer "+active)
 	}
-	return r.net.Do(req)
+	return r.Net.Do(req)
 }
 
 func (r *rig) switchTo(token string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.active = token
-}
-
-// decide is the network's: a test may give it other fates while requests are under way.
-func (r *rig) decide(q *http.Request) sinktest.Fate {
-	if f := r.fate.Load(); f != nil {
-		return (*f)(q)
-	}
-	return sinktest.OK
 }
 
 func inBubble(t *testing.T, f func(r *rig)) {
@@ -85,8 +55,7 @@ func inBubble(t *testing.T, f func(r *rig)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &rig{T: t, w: sinktest.NewWorld(), box: box, lanes: stream.NewMemory(1 << 20), cfg: sinks.Config{RequestsPerMinute: -1, Settle: 30 * time.Second}}
-		r.net = &sinktest.Network{Handler: box.Handler(), Slow: time.Second, Late: time.Second, Fate: r.decide}
+		r := &rig{Rig: sinktest.NewRig(t, box.Handler()), box: box}
 		f(r)
 	})
 }
@@ -99,52 +68,13 @@ func (r *rig) start() {
 	if err != nil {
 		r.Fatal(err)
 	}
-	r.m, err = sinks.New(sinks.Options{Ledger: r.w.Ledger, States: r.w, Vault: r.w, Blocks: r.lanes, Providers: []sinks.Provider{p}, Exclusive: true,
-		Config: map[string]sinks.Config{ledger.Nexudus: r.cfg}, Log: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-	if err != nil {
-		r.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	end := make(chan error, 1)
-	go func() { end <- r.m.Run(ctx) }()
-	r.stop = func() {
-		cancel()
-		if err := <-end; err != nil {
-			r.Error(err)
-		}
-	}
-}
-
-func (r *rig) rest() {
-	r.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 6*time.Hour)
-	defer cancel()
-	if _, err := r.m.Wait(ctx, nil); err != nil {
-		r.Fatalf("not at rest: %v\n%s", err, r.logs.String())
-	}
+	r.Start(p)
 }
 
 // ask calls the stand-in itself.
 func (r *rig) ask(method, path, token, body string, into any) int {
 	r.Helper()
-	req := httptest.NewRequest(method, path, strings.NewReader(body))
-	req.RemoteAddr = "127.0.0.1:1"
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	w := httptest.NewRecorder()
-	r.box.Handler().ServeHTTP(w, req)
-	b, err := io.ReadAll(w.Body)
-	if err == nil && into != nil {
-		err = json.Unmarshal(b, into)
-	}
-	if err != nil {
-		r.Fatalf("%s %s: %v: %s", method, path, err, b)
-	}
-	return w.Code
+	return r.Ask(method, path, body, into, "Authorization", "Bearer "+token)
 }
 
 // holds is what the portal shows of a field.
@@ -168,16 +98,6 @@ func (r *rig) fault(fault string) {
 	}
 }
 
-// connection is how the one connection stands.
-func (r *rig) connection(id ledger.ProfileID) sinks.Connection {
-	r.Helper()
-	c, err := r.m.Connections(context.Background(), id)
-	if err != nil || len(c) != 1 {
-		r.Fatalf("%+v, %v", c, err)
-	}
-	return c[0]
-}
-
 var everything = []string{"firstName", `"Jane"`, "lastName", `"Doe"`, "nickName", `"Jay"`, "gender", `"female"`, "birthDate", `"1990-06-15"`, "phone", `"+44 1"`,
 	"landline", `"+44 2"`, "address", `"1 Road"`, "postalCode", `"N1"`, "city", `"London"`, "province", `"Greater London"`, "country", `"United Kingdom"`,
 	"jobTitle", `"Designer"`, "employer", `"Acme"`, "sector", `"Design"`, "summary", `"**Bio**"`, "website", `"https://jane.example"`,
@@ -191,14 +111,14 @@ var everything = []string{"firstName", `"Jane"`, "lastName", `"Doe"`, "nickName"
 // cleared goes.
 func TestEveryFieldArrives(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		r.cfg.Verify = true
-		id := r.w.Create(everything...)
-		r.w.Put(id, "skills", "a", `{"name":"Go"}`)
-		r.w.Put(id, "skills", "b", `{"name":"C++"}`)
-		r.w.Bind(id, ledger.Nexudus, "token-1", "")
+		r.Config.Verify = true
+		id := r.World.Create(everything...)
+		r.World.Put(id, "skills", "a", `{"name":"Go"}`)
+		r.World.Put(id, "skills", "b", `{"name":"C++"}`)
+		r.World.Bind(id, ledger.Nexudus, "token-1", "")
 		r.start()
-		r.rest()
-		r.agrees(id)
+		r.Rest()
+		r.Agrees(id)
 		for name, want := range map[string]any{"FullName": "Jane Doe", "ProfileIsPublic": true, "OnHelpDeskMsg": false, "CompanyName": "Acme", "Twitter": "@jane"} {
 			if got := r.holds("token-1", name); got != want {
 				t.Errorf("%s: %v", name, got)
@@ -209,14 +129,14 @@ func TestEveryFieldArrives(t *testing.T) {
 		}
 		for i := 0; i < len(everything); i += 2 {
 			if !slices.Contains([]string{"firstName", "lastName"}, everything[i]) {
-				r.w.Clear(id, everything[i])
+				r.World.Clear(id, everything[i])
 			}
 		}
-		r.w.Remove(id, "skills", "a")
-		r.w.Remove(id, "skills", "b")
-		r.rest()
-		r.agrees(id)
-		r.stop()
+		r.World.Remove(id, "skills", "a")
+		r.World.Remove(id, "skills", "b")
+		r.Rest()
+		r.Agrees(id)
+		r.Stop()
 		for _, name := range []string{"Position", "CompanyName", "State", "ProfileTags", "NickName", "Gender"} {
 			if got := r.holds("token-1", name); got != nil && got != "" && fmt.Sprint(got) != "[]" {
 				t.Errorf("%s: %v", name, got)
@@ -225,50 +145,37 @@ func TestEveryFieldArrives(t *testing.T) {
 	})
 }
 
-// agrees says that the connection is up to date, and that a plan finds nothing to do.
-func (r *rig) agrees(id ledger.ProfileID) {
-	r.Helper()
-	if c := r.connection(id); c.State != sinks.InSync {
-		r.Fatalf("%+v\n%s", c, r.logs.String())
-	}
-	plan, err := r.m.Plan(context.Background(), sinks.Target{Sink: ledger.Nexudus, Profile: &id})
-	if err != nil || plan.Operations != 0 {
-		b, _ := json.MarshalIndent(plan, "", " ")
-		r.Errorf("%v: %s", err, b)
-	}
-}
-
 // TestTrap23AFailureIsNotDone: what the portal refuses with 200 is parked and not taken for
 // done; the next edit delivers.
 func TestTrap23AFailureIsNotDone(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		id := r.w.Create("firstName", `"Jane"`)
-		r.w.Set(id, "nexudus.billingCountryId", `999999`)
-		r.w.Bind(id, ledger.Nexudus, "token-1", "")
+		id := r.World.Create("firstName", `"Jane"`)
+		r.World.Set(id, "nexudus.billingCountryId", `999999`)
+		r.World.Bind(id, ledger.Nexudus, "token-1", "")
 		r.start()
-		r.rest()
-		if c := r.connection(id); c.State != sinks.ConnectionParked || c.Lanes[0].LastError == nil || !strings.Contains(c.Lanes[0].LastError.Message, "BillingCountryId") {
+		r.Rest()
+		if c := r.Connection(id); c.State != sinks.ConnectionParked || c.Lanes[0].LastError == nil || !strings.Contains(c.Lanes[0].LastError.Message, "BillingCountryId") {
 			t.Errorf("%+v", c)
 		}
-		r.w.Clear(id, "nexudus.billingCountryId")
-		r.rest()
-		r.agrees(id)
-		r.stop()
+		r.World.Clear(id, "nexudus.billingCountryId")
+		r.Rest()
+		r.Agrees(id)
+		r.Stop()
 	})
 }
 
 // TestDoubts: whatever becomes of a PATCH, the portal ends with what is wanted.
 func TestDoubts(t *testing.T) {
 	change := func(t *testing.T, name string, r *rig, trouble func()) {
-		id := r.w.Create("firstName", `"Jane"`, "country", `"GB"`)
-		r.w.Bind(id, ledger.Nexudus, "token-1", "")
+		id := r.World.Create("firstName", `"Jane"`, "country", `"GB"`)
+		r.World.Bind(id, ledger.Nexudus, "token-1", "")
 		r.start()
-		r.rest()
+		r.Rest()
 		trouble()
-		r.w.Set(id, "jobTitle", `"Designer"`, "country", `"France"`)
-		r.rest()
-		r.agrees(id)
-		r.stop()
+		r.World.Set(id, "jobTitle", `"Designer"`, "country", `"France"`)
+		r.Rest()
+		r.Agrees(id)
+		r.Stop()
 		if got := r.holds("token-1", "Position"); got != "Designer" {
 			t.Errorf("%s: %v", name, got)
 		}
@@ -287,7 +194,7 @@ func TestDoubts(t *testing.T) {
 					}
 					return sinktest.OK
 				}
-				r.fate.Store(&decide)
+				r.Meet(decide)
 			})
 		})
 	}
@@ -297,25 +204,25 @@ func TestDoubts(t *testing.T) {
 // and the account waits for a person.
 func TestTrap26ASwitchElsewhereHarmsNobody(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		id := r.w.Create("firstName", `"Jane"`)
-		r.w.Bind(id, ledger.Nexudus, "token-1", "")
+		id := r.World.Create("firstName", `"Jane"`)
+		r.World.Bind(id, ledger.Nexudus, "token-1", "")
 		r.start()
-		r.rest()
+		r.Rest()
 		r.ask(http.MethodPatch, "/nexudus/api/public/coworker/profile", "token-2", `{"FullName":"Somebody else"}`, nil)
 		r.switchTo("token-2")
-		r.w.Set(id, "lastName", `"Doe"`)
+		r.World.Set(id, "lastName", `"Doe"`)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if c := r.connection(id); c.State != sinks.ConnectionPaused {
+		if c := r.Connection(id); c.State != sinks.ConnectionPaused {
 			t.Errorf("%+v", c)
 		}
 		if got := r.holds("token-2", "FullName"); got != "Somebody else" {
 			t.Errorf("another coworker is now %v", got)
 		}
 		r.switchTo("")
-		r.w.Bind(id, ledger.Nexudus, "token-1", "")
-		r.rest()
-		r.stop()
+		r.World.Bind(id, ledger.Nexudus, "token-1", "")
+		r.Rest()
+		r.Stop()
 		if got := r.holds("token-1", "FullName"); got != "Jane Doe" {
 			t.Errorf("%v", got)
 		}
@@ -325,26 +232,21 @@ func TestTrap26ASwitchElsewhereHarmsNobody(t *testing.T) {
 // TestNothingLeaks: no value, token or answer is in the lanes or the log.
 func TestNothingLeaks(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		id := r.w.Create("firstName", `"canary-value"`, "country", `"canary-land"`)
-		r.w.Bind(id, ledger.Nexudus, "token-1", "")
+		id := r.World.Create("firstName", `"canary-value"`, "country", `"canary-land"`)
+		r.World.Bind(id, ledger.Nexudus, "token-1", "")
 		r.start()
-		r.rest()
-		if c := r.connection(id); c.State != sinks.ConnectionParked {
+		r.Rest()
+		if c := r.Connection(id); c.State != sinks.ConnectionParked {
 			t.Errorf("a country that the portal does not have: %+v", c)
 		}
 		r.fault(`"kind":"garbage"`)
-		r.w.Clear(id, "country")
-		r.rest()
-		r.agrees(id)
-		r.stop()
-		for e, err := range r.lanes.Read(context.Background(), 1) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.logs.Write(e.Payload)
-		}
+		r.World.Clear(id, "country")
+		r.Rest()
+		r.Agrees(id)
+		r.Stop()
+		kept := r.Kept()
 		for _, s := range []string{"canary", "token-1"} {
-			if strings.Contains(r.logs.String(), s) {
+			if strings.Contains(kept, s) {
 				t.Errorf("%q is in the lanes or the log", s)
 			}
 		}

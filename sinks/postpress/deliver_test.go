@@ -1,11 +1,8 @@
 package postpress
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,7 +14,6 @@ import (
 	"go.uber.org/goleak"
 
 	"vitae/ledger"
-	"vitae/ledger/stream"
 	"vitae/sinks"
 	"vitae/sinks/sinktest"
 )
@@ -26,70 +22,37 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // rig is a profile, a small PostPress, and the sink between them, without sockets.
 type rig struct {
-	*testing.T
-	w     *sinktest.World
+	*sinktest.Rig
 	paper *paper
-	net   *sinktest.Network
 	base  string
-	lanes *stream.Memory
-	cfg   sinks.Config
-	m     *sinks.Manager
-	stop  func()
-
-	mu   sync.Mutex
-	logs bytes.Buffer
-}
-
-// Write takes the log.
-func (r *rig) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.logs.Write(p)
 }
 
 func inBubble(t *testing.T, f func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{T: t, w: sinktest.NewWorld(), paper: newPaper(), base: "https://postpress.example/pp", lanes: stream.NewMemory(4 << 20), cfg: sinks.Config{Settle: 30 * time.Second}}
-		r.net = &sinktest.Network{Handler: r.paper, Slow: time.Second, Late: time.Second}
+		paper := newPaper()
+		r := &rig{Rig: sinktest.NewRig(t, paper), paper: paper, base: "https://postpress.example/pp"}
+		r.Config.RequestsPerMinute = 0 // the pace is its own
+		r.Patience = 40 * time.Hour
+		r.Files = sinktest.Every(picture, "image/png")
 		f(r)
 	})
 }
 
 func (r *rig) start() {
 	r.Helper()
-	p, err := New(r.base, r.net)
+	p, err := New(r.base, r.Net)
 	if err != nil {
 		r.Fatal(err)
 	}
-	r.m, err = sinks.New(sinks.Options{Ledger: r.w.Ledger, States: r.w, Vault: r.w, Blocks: r.lanes, Providers: []sinks.Provider{p}, Exclusive: true,
-		Files: func(context.Context, ledger.ProfileID, string) (sinks.File, error) {
-			return sinks.File{ReadCloser: io.NopCloser(bytes.NewReader(picture)), Size: int64(len(picture)), MediaType: "image/png"}, nil
-		},
-		Config: map[string]sinks.Config{ledger.PostPress: r.cfg}, Log: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-	if err != nil {
-		r.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	end := make(chan error, 1)
-	go func() { end <- r.m.Run(ctx) }()
-	r.stop = func() {
-		cancel()
-		if err := <-end; err != nil {
-			r.Error(err)
-		}
-	}
+	r.Start(p)
 }
 
 // rest waits until nothing is to be done, and gives why lanes are parked.
 func (r *rig) rest() (parked []string) {
 	r.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 40*time.Hour)
-	defer cancel()
-	if _, err := r.m.Wait(ctx, nil); err != nil {
-		r.Fatalf("not at rest: %v\n%s", err, r.logs.String())
-	}
-	list, err := r.m.Parked(ctx, ledger.PostPress)
+	r.Rest()
+	list, err := r.Manager.Parked(context.Background(), ledger.PostPress)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -102,14 +65,14 @@ func (r *rig) rest() (parked []string) {
 func (r *rig) well() {
 	r.Helper()
 	if parked := r.rest(); len(parked) > 0 {
-		r.stop() // a bubble ends only when nothing runs in it
-		r.Fatalf("parked: %s\n%s", parked, r.logs.String())
+		r.Stop() // a bubble ends only when nothing runs in it
+		r.Fatalf("parked: %s\n%s", parked, r.Logged())
 	}
 }
 
 func (r *rig) bind(id ledger.ProfileID) {
-	r.w.SetSecret(id, "credential."+ledger.PostPress, "pp_live_canary")
-	r.w.Commit(id, ledger.Event{View: ledger.Shared, Field: ledger.Connections, Item: ledger.PostPress, Op: ledger.OpBound,
+	r.World.SetSecret(id, "credential."+ledger.PostPress, "pp_live_canary")
+	r.World.Commit(id, ledger.Event{View: ledger.Shared, Field: ledger.Connections, Item: ledger.PostPress, Op: ledger.OpBound,
 		Value: ledger.Value(fmt.Sprintf(`{"account":%q,"settings":{}}`, account))})
 }
 
@@ -124,13 +87,13 @@ func (r *rig) holds(section string, want ...string) {
 // that comes back is written again; a restart and a new binding write no entry.
 func TestEverythingArrives(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		id := r.w.Create("headline", `"A"`, "summary", `"About"`, "postpress.location.id", `"105015875"`, "postalCode", `"75001"`,
+		id := r.World.Create("headline", `"A"`, "summary", `"About"`, "postpress.location.id", `"105015875"`, "postalCode", `"75001"`,
 			"picture", `"sha256:`+strings.Repeat("0a", 32)+`"`)
-		r.w.Put(id, "skills", "a", `{"name":"Go"}`)
-		r.w.Put(id, "skills", "b", `{"name":"SQL"}`)
-		r.w.Put(id, "workExperiences", "one", founder)
-		r.w.Put(id, "workExperiences", "two", strings.Replace(founder, "Founder", "Clerk", 1))
-		r.w.Put(id, "educations", "one", studied)
+		r.World.Put(id, "skills", "a", `{"name":"Go"}`)
+		r.World.Put(id, "skills", "b", `{"name":"SQL"}`)
+		r.World.Put(id, "workExperiences", "one", founder)
+		r.World.Put(id, "workExperiences", "two", strings.Replace(founder, "Founder", "Clerk", 1))
+		r.World.Put(id, "educations", "one", studied)
 		r.bind(id)
 		r.start()
 		r.well()
@@ -143,37 +106,37 @@ func TestEverythingArrives(t *testing.T) {
 			}
 		}
 		for _, headline := range []string{"B", "A"} {
-			r.w.Set(id, "headline", `"`+headline+`"`)
+			r.World.Set(id, "headline", `"`+headline+`"`)
 			r.well()
 			if got := r.paper.value("headline"); got != headline {
 				t.Errorf("headline: %q, want %q", got, headline)
 			}
 		}
 		for _, role := range []string{"Owner", "Founder", "Owner"} {
-			r.w.Put(id, "workExperiences", "one", strings.Replace(founder, "Founder", role, 1))
+			r.World.Put(id, "workExperiences", "one", strings.Replace(founder, "Founder", role, 1))
 			r.well()
 			r.holds("experience", role, "Clerk")
 		}
-		r.w.Remove(id, "skills", "a")
+		r.World.Remove(id, "skills", "a")
 		r.well()
 		if got := r.paper.value("skills"); got != "SQL" {
 			t.Errorf("skills: %q", got)
 		}
-		r.stop()
+		r.Stop()
 		before := r.paper.edits
 		r.start()
 		r.bind(id)
 		r.well()
-		plan, err := r.m.Plan(context.Background(), sinks.Target{Sink: ledger.PostPress})
+		plan, err := r.Manager.Plan(context.Background(), sinks.Target{Sink: ledger.PostPress})
 		if err != nil || plan.Operations != 0 {
 			t.Errorf("a plan: %+v, %v", plan, err)
 		}
-		r.stop()
+		r.Stop()
 		if r.paper.adds != 3 || r.paper.edits != before || r.paper.told != 0 {
 			t.Errorf("%d adds, %d edits, told %d times", r.paper.adds, r.paper.edits-before, r.paper.told)
 		}
-		if strings.Contains(r.logs.String(), "canary") {
-			t.Error("the key is in the log")
+		if strings.Contains(r.Kept(), "canary") {
+			t.Error("the key is in the lanes or the log")
 		}
 	})
 }
@@ -184,14 +147,14 @@ func TestALostAnswerMakesNoTwin(t *testing.T) {
 		sinktest.ResetMid, sinktest.LateLanding} {
 		t.Run(string(fate), func(t *testing.T) {
 			inBubble(t, func(r *rig) {
-				id := r.w.Create("headline", `"A"`)
-				r.w.Put(id, "workExperiences", "one", strings.Replace(founder, `}`, `,"postpress":{"notifyNetwork":true}}`, 1))
-				r.w.Put(id, "workExperiences", "two", strings.Replace(founder, "Founder", "Clerk", 1))
-				r.w.Put(id, "educations", "one", studied)
+				id := r.World.Create("headline", `"A"`)
+				r.World.Put(id, "workExperiences", "one", strings.Replace(founder, `}`, `,"postpress":{"notifyNetwork":true}}`, 1))
+				r.World.Put(id, "workExperiences", "two", strings.Replace(founder, "Founder", "Clerk", 1))
+				r.World.Put(id, "educations", "one", studied)
 				r.bind(id)
 				var mu sync.Mutex
 				met := 0
-				r.net.Fate = func(q *http.Request) sinktest.Fate {
+				r.Meet(func(q *http.Request) sinktest.Fate {
 					mu.Lock()
 					defer mu.Unlock()
 					if q.Method != http.MethodPatch || met >= 4 {
@@ -199,7 +162,7 @@ func TestALostAnswerMakesNoTwin(t *testing.T) {
 					}
 					met++
 					return fate
-				}
+				})
 				r.start()
 				r.well()
 				r.holds("experience", "Founder", "Clerk")
@@ -207,9 +170,9 @@ func TestALostAnswerMakesNoTwin(t *testing.T) {
 				mu.Lock()
 				met = 0
 				mu.Unlock()
-				r.w.Put(id, "workExperiences", "two", strings.Replace(founder, "Founder", "Owner", 1))
+				r.World.Put(id, "workExperiences", "two", strings.Replace(founder, "Founder", "Owner", 1))
 				r.well()
-				r.stop()
+				r.Stop()
 				r.holds("experience", "Founder", "Owner")
 				if r.paper.value("headline") != "A" || r.paper.adds != 3 || r.paper.told > 1 {
 					t.Errorf("headline %q, %d adds, told %d times", r.paper.value("headline"), r.paper.adds, r.paper.told)
@@ -223,25 +186,25 @@ func TestALostAnswerMakesNoTwin(t *testing.T) {
 // taken for done because the rest of the entry is alike.
 func TestAnEditInDoubtIsMadeAgainWhereListsDoNotShowIt(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		id := r.w.Create("headline", `"A"`)
+		id := r.World.Create("headline", `"A"`)
 		with := func(presence string) string {
 			return strings.Replace(founder, `}`, `,"postpress":{"presence":"`+presence+`"}}`, 1)
 		}
-		r.w.Put(id, "workExperiences", "one", with("REMOTE"))
+		r.World.Put(id, "workExperiences", "one", with("REMOTE"))
 		r.bind(id)
 		r.start()
 		r.well()
 		lost := false
-		r.net.Fate = func(q *http.Request) sinktest.Fate {
+		r.Meet(func(q *http.Request) sinktest.Fate {
 			if q.Method == http.MethodPatch && !lost {
 				lost = true
 				return sinktest.LostBefore
 			}
 			return sinktest.OK
-		}
-		r.w.Put(id, "workExperiences", "one", with("HYBRID"))
+		})
+		r.World.Put(id, "workExperiences", "one", with("HYBRID"))
 		r.well()
-		r.stop()
+		r.Stop()
 		if got := r.paper.entries["experience"][0]["presence"]; got != "HYBRID" || r.paper.adds != 1 {
 			t.Errorf("presence %v, %d adds", got, r.paper.adds)
 		}
@@ -251,18 +214,18 @@ func TestAnEditInDoubtIsMadeAgainWhereListsDoNotShowIt(t *testing.T) {
 // TestTheNetworkIsToldOnce: by the add alone, and only if the item asks for it.
 func TestTheNetworkIsToldOnce(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		id := r.w.Create("headline", `"A"`)
+		id := r.World.Create("headline", `"A"`)
 		loud := strings.Replace(founder, `}`, `,"postpress":{"notifyNetwork":true}}`, 1)
-		r.w.Put(id, "workExperiences", "one", loud)
-		r.w.Put(id, "workExperiences", "two", strings.Replace(founder, "Founder", "Clerk", 1))
+		r.World.Put(id, "workExperiences", "one", loud)
+		r.World.Put(id, "workExperiences", "two", strings.Replace(founder, "Founder", "Clerk", 1))
 		r.bind(id)
 		r.start()
 		r.well()
-		r.w.Put(id, "workExperiences", "one", strings.Replace(loud, "Founder", "Owner", 1))
+		r.World.Put(id, "workExperiences", "one", strings.Replace(loud, "Founder", "Owner", 1))
 		r.well()
 		r.bind(id)
 		r.well()
-		r.stop()
+		r.Stop()
 		if r.paper.told != 1 || r.paper.adds != 2 {
 			t.Errorf("told %d times, %d adds", r.paper.told, r.paper.adds)
 		}
@@ -273,15 +236,15 @@ func TestTheNetworkIsToldOnce(t *testing.T) {
 // and what is there already is not added when it shows it again.
 func TestAWithheldSectionMakesNothing(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		id := r.w.Create("headline", `"A"`)
+		id := r.World.Create("headline", `"A"`)
 		r.paper.entries["experience"] = []map[string]any{{"id": "7", "position": "Founder", "company": "postpress", "start": "5/1/2019"}}
 		r.paper.withhold = true
-		r.w.Put(id, "workExperiences", "one", founder)
+		r.World.Put(id, "workExperiences", "one", founder)
 		r.bind(id)
 		r.start()
 		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
 		defer cancel()
-		if _, err := r.m.Wait(ctx, nil); err == nil {
+		if _, err := r.Manager.Wait(ctx, nil); err == nil {
 			t.Error("at rest although nothing is known")
 		}
 		if r.paper.adds != 0 || r.paper.value("headline") != "A" {
@@ -291,7 +254,7 @@ func TestAWithheldSectionMakesNothing(t *testing.T) {
 		r.paper.withhold = false
 		r.paper.mu.Unlock()
 		r.well()
-		r.stop()
+		r.Stop()
 		if r.paper.adds != 0 {
 			t.Errorf("%d adds", r.paper.adds)
 		}
@@ -301,17 +264,17 @@ func TestAWithheldSectionMakesNothing(t *testing.T) {
 // TestWhatCannotBeDoneIsParked: a removal, and a date without a month; the rest goes on.
 func TestWhatCannotBeDoneIsParked(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		id := r.w.Create("headline", `"A"`)
-		r.w.Put(id, "workExperiences", "one", founder)
-		r.w.Put(id, "workExperiences", "two", `{"jobTitle":"Clerk","company":"Acme","startDate":"2020"}`)
+		id := r.World.Create("headline", `"A"`)
+		r.World.Put(id, "workExperiences", "one", founder)
+		r.World.Put(id, "workExperiences", "two", `{"jobTitle":"Clerk","company":"Acme","startDate":"2020"}`)
 		r.bind(id)
 		r.start()
 		if parked := r.rest(); len(parked) != 1 || !strings.Contains(parked[0], "no month") {
 			t.Errorf("parked: %q", parked)
 		}
-		r.w.Put(id, "workExperiences", "two", `{"jobTitle":"Clerk","company":"Acme","startDate":"2020-02"}`)
-		r.w.Remove(id, "workExperiences", "one")
-		r.w.Set(id, "headline", `"B"`)
+		r.World.Put(id, "workExperiences", "two", `{"jobTitle":"Clerk","company":"Acme","startDate":"2020-02"}`)
+		r.World.Remove(id, "workExperiences", "one")
+		r.World.Set(id, "headline", `"B"`)
 		if parked := r.rest(); len(parked) != 1 || !strings.Contains(parked[0], "no way to delete") {
 			t.Errorf("parked: %q", parked)
 		}
@@ -319,14 +282,14 @@ func TestWhatCannotBeDoneIsParked(t *testing.T) {
 		if r.paper.value("headline") != "B" {
 			t.Error("the headline did not arrive")
 		}
-		r.stop()
+		r.Stop()
 	})
 }
 
 // TestALimitOfLinkedInWaitsForTheNextDay: nothing is sent until then, and no attempt is lost.
 func TestALimitOfLinkedInWaitsForTheNextDay(t *testing.T) {
 	inBubble(t, func(r *rig) {
-		id := r.w.Create("headline", `"A"`)
+		id := r.World.Create("headline", `"A"`)
 		first := time.Now().UTC()
 		tomorrow := first.Truncate(24 * time.Hour).Add(24 * time.Hour)
 		calls := 0
@@ -339,7 +302,7 @@ func TestALimitOfLinkedInWaitsForTheNextDay(t *testing.T) {
 		r.bind(id)
 		r.start()
 		r.well()
-		r.stop()
+		r.Stop()
 		if r.paper.value("headline") != "A" || calls != 2 || time.Since(tomorrow) > 15*time.Minute {
 			t.Errorf("headline %q, %d calls, %s after midnight", r.paper.value("headline"), calls, time.Since(tomorrow))
 		}

@@ -19,11 +19,11 @@ import (
 // agrees compares the sections of the stand-in with the state, by what a list shows.
 func (r *rig) agrees(id ledger.ProfileID) {
 	r.Helper()
-	p, err := New("https://postpress.example/postpress", r.net)
+	p, err := New("https://postpress.example/postpress", r.Net)
 	if err != nil {
 		r.Fatal(err)
 	}
-	state, err := r.w.Profile(context.Background(), id, 0)
+	state, err := r.World.Profile(context.Background(), id, 0)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestTheStandInTakesEverything(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				r.net.Handler, r.base = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+				r.Net.Handler, r.base = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 					rec := httptest.NewRecorder()
 					box.Handler().ServeHTTP(rec, q)
 					if rec.Code >= 400 {
@@ -77,16 +77,16 @@ func TestTheStandInTakesEverything(t *testing.T) {
 				for name, cell := range all.Shared {
 					values = append(values, name, string(cell.Value))
 				}
-				id := r.w.Create(values...)
+				id := r.World.Create(values...)
 				for field, c := range all.Resumes[ledger.Base].Collections {
 					for _, item := range c.Order {
-						r.w.Put(id, field, item, string(c.Items[item].Value))
+						r.World.Put(id, field, item, string(c.Items[item].Value))
 					}
 				}
 				r.bind(id)
 				var mu sync.Mutex
 				met := map[string]int{}
-				r.net.Fate = func(q *http.Request) sinktest.Fate {
+				r.Meet(func(q *http.Request) sinktest.Fate {
 					mu.Lock()
 					defer mu.Unlock()
 					key := q.Header.Get("Idempotency-Key")
@@ -94,7 +94,7 @@ func TestTheStandInTakesEverything(t *testing.T) {
 						return sinktest.OK
 					}
 					return fate
-				}
+				})
 				r.start()
 				r.well()
 				r.agrees(id)
@@ -102,12 +102,12 @@ func TestTheStandInTakesEverything(t *testing.T) {
 				clear(met)
 				mu.Unlock()
 				for _, role := range []string{"A", "B", "A"} {
-					r.w.Set(id, "headline", `"`+role+`"`)
-					r.w.Put(id, "workExperiences", "now", strings.Replace(founder, "Founder", role, 1))
+					r.World.Set(id, "headline", `"`+role+`"`)
+					r.World.Put(id, "workExperiences", "now", strings.Replace(founder, "Founder", role, 1))
 					r.well()
 					r.agrees(id)
 				}
-				r.stop()
+				r.Stop()
 			})
 		})
 	}

@@ -1,6 +1,7 @@
 // Package sinktest has what tests of the sinks stand on: a ledger with its states and its
-// vault in memory (World), a network that can do anything to a request (Network), and a
-// provider of the plainest kind (Box). Nothing in it needs sockets, so whole days pass in
+// vault in memory (World), a network that can do anything to a request (Network), a
+// provider of the plainest kind (Box) and one with every class (Shop), and the sink between
+// a world and a provider (Rig). Nothing in it needs sockets, so whole days pass in
 // a synctest bubble at once.
 package sinktest
 
