@@ -81,6 +81,37 @@ func (s *Server) named(r *http.Request, x *exchange, provider, account string) (
 	return s.Directory.Account(ctx, provider, account, head)
 }
 
+// maxRaces is how often an edit is made anew because the profile changed meanwhile.
+const maxRaces = 5
+
+// onState does an edit that is made of a profile's state: it is right for that state only,
+// and so is made of the next one if another writer was first, unless the caller's If-Match
+// says which state it wants. find gives the state, nil for a profile that is to be made.
+// edit submits under the If-Match of asked.
+func (s *Server) onState(w http.ResponseWriter, r *http.Request, find func() (*ledger.Profile, error), edit func(asked *http.Request, p *ledger.Profile) error) error {
+	version := r.Header.Get("If-Match")
+	told := version != "" && version != "*"
+	for try := 1; ; try++ {
+		p, err := find()
+		if err != nil {
+			return err
+		}
+		asked := r
+		if !told && p != nil {
+			asked = r.Clone(r.Context())
+			asked.Header.Set("If-Match", etag(p.Seq))
+		}
+		err = edit(asked, p)
+		switch {
+		case told || !errors.Is(err, ledger.ErrPrecondition):
+			return err
+		case try == maxRaces:
+			return ledger.ErrConflict
+		}
+		w.Header().Del("X-Vitae-Seq") // the version that nobody asked for
+	}
+}
+
 // edit makes the edits of a dialect's request, as one commit, and answers with what
 // render makes of the reply. body is the request's, for its Idempotency-Key.
 func (s *Server) edit(w http.ResponseWriter, r *http.Request, profile ledger.ProfileID, body []byte, e sinks.Edits, answer render) error {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -67,25 +68,40 @@ func (s *Server) postJarvi(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.jarviProfile(r, in)
-	if err != nil {
-		return err
-	}
-	if p == nil && in.ExternalID != "" {
-		// Two requests at once would make two profiles of one person.
-		release, err := s.hold(r.Context(), "jarvi-external-id", in.ExternalID)
-		if err != nil {
-			return err
+	var release func() // gives back the name that the request holds
+	defer func() {
+		if release != nil {
+			release()
 		}
-		defer release()
-		if p, err = s.jarviProfile(r, in); err != nil {
-			return err
+	}()
+	find := func() (*ledger.Profile, error) {
+		p, err := s.jarviProfile(r, in)
+		if err != nil || release != nil || in.ExternalID == "" {
+			return p, err
 		}
+		if p != nil {
+			if _, bound := p.Connections[ledger.Jarvi]; bound {
+				return p, nil
+			}
+		}
+		// Two requests at once would give one name to two profiles.
+		if release, err = s.hold(r.Context(), "jarvi-external-id", in.ExternalID); err != nil {
+			return nil, err
+		}
+		return s.jarviProfile(r, in)
 	}
-	if p == nil || in.ID != nil || in.ExternalID != "" {
-		// A request that made a profile is the same one when it comes again and finds it.
-		x.profile = ledger.ProfileID{}
-	}
+	return s.onState(w, r, find, func(asked *http.Request, p *ledger.Profile) error {
+		if p == nil || in.ID != nil || in.ExternalID != "" {
+			// A request that made a profile is the same one when it comes again and finds it.
+			x.profile = ledger.ProfileID{}
+		}
+		return s.jarviSubmit(w, asked, b, in, p)
+	})
+}
+
+// jarviSubmit makes a request's edits of a profile's state and submits them; it makes the
+// profile if p is nil.
+func (s *Server) jarviSubmit(w http.ResponseWriter, r *http.Request, b []byte, in *jarvi.Inbound, p *ledger.Profile) error {
 	var parts []ledger.Command
 	var id ledger.ProfileID
 	hashes := make([]ledger.Hash, len(in.Files))
@@ -124,35 +140,51 @@ func (s *Server) postJarvi(w http.ResponseWriter, r *http.Request) error {
 		}
 		parts = append(parts, bind)
 	}
-	if !dryRun && len(in.Files) > 0 {
-		if err := s.putAll(r.Context(), id, in.Files, hashes); err != nil {
-			return err
-		}
-	}
 	made := false
-	err = s.submit(w, r, id, b, commands.All(parts...), func(b []byte, reply ledger.Reply) ([]byte, int) {
-		if reply.Profile.IsZero() {
-			reply.Profile = id
-		}
-		made = reply.Profile == id
-		if reply.Commit == (ledger.CommitID{}) {
-			reply.Commit = ledger.NewCommitID(s.now()) // there was nothing to be done
-		}
-		b = append(b, `{"message":"Profile saved successfully","taskId":"`...)
-		b = append(b, jarvi.UUID(reply.Commit)...)
-		b = append(b, `","profileId":"`...)
-		b = append(b, jarvi.UUID(reply.Profile)...)
-		return append(b, `"}`...), http.StatusCreated
-	})
-	var refusal *ledger.Refusal
-	never := err == nil || errors.As(err, &refusal) || errors.Is(err, ledger.ErrIdemMismatch) || errors.Is(err, ledger.ErrIdemBusy)
-	if p == nil && !made && never && len(in.Files) > 0 && !dryRun {
-		// It is certain that the profile, which the files were for, does not come to be.
+	put := !dryRun && len(in.Files) > 0
+	if put {
+		err = s.putAll(r.Context(), id, in.Files, hashes)
+	}
+	never := true // it is certain that the profile, which the files were for, does not come to be
+	if err == nil {
+		err = s.submit(w, r, id, b, commands.All(parts...), func(b []byte, reply ledger.Reply) ([]byte, int) {
+			if reply.Profile.IsZero() {
+				reply.Profile = id
+			}
+			made = reply.Profile == id
+			if reply.Commit == (ledger.CommitID{}) {
+				reply.Commit = ledger.NewCommitID(s.now()) // there was nothing to be done
+			}
+			b = append(b, `{"message":"Profile saved successfully","taskId":"`...)
+			b = append(b, jarvi.UUID(reply.Commit)...)
+			b = append(b, `","profileId":"`...)
+			b = append(b, jarvi.UUID(reply.Profile)...)
+			return append(b, `"}`...), http.StatusCreated
+		})
+		never = !made && wroteNothing(err)
+	}
+	if p == nil && put && never {
 		if err := s.Vault.Destroy(context.WithoutCancel(r.Context()), id); err != nil {
-			s.Log.Error("files of a profile that was not made are left", "request", x.id, "error", err)
+			s.Log.Error("files of a profile that was not made are left", "request", exchangeOf(r).id, "error", err)
 		}
 	}
 	return err
+}
+
+// wroteNothing says that an error, or that there is none, is certain to mean that a
+// command was not committed under the id it was submitted for, unless its reply says so.
+// What it does not know is in doubt.
+func wroteNothing(err error) bool {
+	if err == nil || errors.Is(err, ledger.ErrUnknown) {
+		return err == nil
+	}
+	var refusal *ledger.Refusal
+	var before *problem // what was wrong with the request was told before it was submitted
+	if errors.As(err, &refusal) || errors.As(err, &before) {
+		return true
+	}
+	return slices.ContainsFunc([]error{ledger.ErrIdemMismatch, ledger.ErrIdemBusy, ledger.ErrPrecondition, ledger.ErrCapacity},
+		func(known error) bool { return errors.Is(err, known) })
 }
 
 // jarviProfile is the profile that a POST is about, opened; nil for one that is to be

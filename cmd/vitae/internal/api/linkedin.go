@@ -1,7 +1,6 @@
 package api
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -179,24 +178,14 @@ func (s *Server) deletePeople(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// maxRaces is how often an edit is made anew because the profile changed meanwhile.
-const maxRaces = 5
-
-// editPeople makes the edits that parse finds for the profile's present state. They are
-// right for that state only, and so are made of the next one if it is gone: unless the
-// caller says which state it wants.
+// editPeople makes the edits that parse finds for the profile's present state.
 func (s *Server) editPeople(w http.ResponseWriter, r *http.Request, at peoplePath, b []byte, parse func(*ledger.Profile) (sinks.Edits, error)) error {
 	dryRun, err := dry(r)
 	if err != nil {
 		return err
 	}
-	version := r.Header.Get("If-Match")
-	bound := version != "" && version != "*"
-	for try := 1; ; try++ {
-		p, err := s.accountOf(r, ledger.LinkedIn, at.person)
-		if err != nil {
-			return err
-		}
+	find := func() (*ledger.Profile, error) { return s.accountOf(r, ledger.LinkedIn, at.person) }
+	return s.onState(w, r, find, func(asked *http.Request, p *ledger.Profile) error {
 		e, err := parse(p)
 		if err != nil {
 			return err
@@ -206,11 +195,6 @@ func (s *Server) editPeople(w http.ResponseWriter, r *http.Request, at peoplePat
 		if create {
 			id = ledger.NewID(s.now())
 			e.Items[0].Item = id
-		}
-		asked := r
-		if !bound {
-			asked = r.Clone(r.Context())
-			asked.Header.Set("If-Match", etag(p.Seq))
 		}
 		err = s.edit(w, asked, p.ID, b, e, func(out []byte, reply ledger.Reply) ([]byte, int) {
 			if dryRun {
@@ -229,16 +213,8 @@ func (s *Server) editPeople(w http.ResponseWriter, r *http.Request, at peoplePat
 			h.Set("Location", r.URL.EscapedPath()+"/"+ref)
 			return append(append(append(out, `{"id":`...), ref...), '}'), http.StatusCreated
 		})
-		switch {
-		case err == nil:
-			return nil
-		case bound || !errors.Is(err, ledger.ErrPrecondition):
-			return linkedin.Told(at.section, at.entry != "" || at.section == "", err)
-		case try == maxRaces:
-			return ledger.ErrConflict
-		}
-		w.Header().Del("X-Vitae-Seq") // the version that nobody asked for
-	}
+		return linkedin.Told(at.section, at.entry != "" || at.section == "", err)
+	})
 }
 
 func (s *Server) getPeople(w http.ResponseWriter, r *http.Request) error {

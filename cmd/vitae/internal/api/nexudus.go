@@ -58,38 +58,37 @@ func (s *Server) patchNexudus(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.accountOf(r, ledger.Nexudus, "")
-	if err != nil {
-		return err
-	}
-	in, err := nexudus.ParsePatch(b, p)
-	if err != nil {
-		return err
-	}
 	dryRun, err := dry(r)
 	if err != nil {
 		return err
 	}
-	if in.Password == nil {
-		return s.edit(w, r, p.ID, b, in.Edits, nexudusConfirmed)
-	}
-	if err := s.takesPassword(r.Context(), p); err != nil {
-		return err
-	}
-	if dryRun {
-		return s.edit(w, r, p.ID, b, in.Edits, nexudusConfirmed)
-	}
-	// Of the body only a keyed digest is kept, and of the password nothing. A request that
-	// fails gives its idempotency key back; its edits are the same when they come again.
-	return s.once(w, r, b, func() (int, any, error) {
-		if err := s.editNow(r, p.ID, in.Edits); err != nil {
-			return 0, nil, err
+	find := func() (*ledger.Profile, error) { return s.accountOf(r, ledger.Nexudus, "") }
+	return s.onState(w, r, find, func(asked *http.Request, p *ledger.Profile) error {
+		in, err := nexudus.ParsePatch(b, p)
+		if err != nil {
+			return err
 		}
-		before, after := in.Password.Open()
-		if err := s.Password(r.Context(), p.ID, before, after); err != nil {
-			return 0, nil, err
+		if in.Password == nil {
+			return s.edit(w, asked, p.ID, b, in.Edits, nexudusConfirmed)
 		}
-		return http.StatusOK, nexudus.Confirmed(), nil
+		if err := s.takesPassword(r.Context(), p); err != nil {
+			return err
+		}
+		if dryRun {
+			return s.edit(w, asked, p.ID, b, in.Edits, nexudusConfirmed)
+		}
+		// Of the body only a keyed digest is kept, and of the password nothing. A request that
+		// fails gives its idempotency key back; its edits are the same when they come again.
+		return s.once(w, r, b, func() (int, any, error) {
+			if err := s.editNow(asked, p.ID, in.Edits); err != nil {
+				return 0, nil, err
+			}
+			before, after := in.Password.Open()
+			if err := s.Password(r.Context(), p.ID, before, after); err != nil {
+				return 0, nil, err
+			}
+			return http.StatusOK, nexudus.Confirmed(), nil
+		})
 	})
 }
 

@@ -47,11 +47,15 @@ func (s *Server) postPressEdit(w http.ResponseWriter, r *http.Request) error {
 		_, err := postpress.Inbound(form, nil) // it says so, and all else that is wrong
 		return err
 	}
-	p, err := s.accountOf(r, ledger.PostPress, account)
-	if err != nil {
-		return err
-	}
-	x.profile = p.ID
+	find := func() (*ledger.Profile, error) { return s.accountOf(r, ledger.PostPress, account) }
+	return s.onState(w, r, find, func(asked *http.Request, p *ledger.Profile) error {
+		x.profile = p.ID
+		return s.postPressSubmit(w, asked, form, p)
+	})
+}
+
+// postPressSubmit makes a form's edits of a profile's state and submits them.
+func (s *Server) postPressSubmit(w http.ResponseWriter, r *http.Request, form *postpress.Form, p *ledger.Profile) error {
 	e, err := postpress.Inbound(form, p)
 	if err := s.refusedForm(e, err); err != nil {
 		return noEntry(err, e, p)

@@ -31,6 +31,7 @@ type world struct {
 	srv     *Server
 	led     *stream.Ledger
 	com     *stream.Committer
+	store   *vault.Memory // the vault's
 	vault   *vault.Vault
 	keys    *keys.Store
 	idems   *keys.Memory
@@ -88,7 +89,8 @@ func newWorld(t *testing.T, cfg Config) *world {
 		clock: &clock{now: time.Date(2026, 5, 3, 10, 14, 0, 0, time.UTC)}}
 	log := slog.New(slog.NewJSONHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	if w.vault, err = vault.Open(ctx, vault.NewMemory(), vault.NewMaster()); err != nil {
+	w.store = vault.NewMemory()
+	if w.vault, err = vault.Open(ctx, w.store, vault.NewMaster()); err != nil {
 		t.Fatal(err)
 	}
 	w.led = stream.OpenLedger(stream.NewMemory(1<<20), "test")
