@@ -185,7 +185,9 @@ func disposition(value string) (name string, file, ok bool) {
 	return name, file, named && rest == ""
 }
 
-// parameter reads the value of a parameter, and gives what follows it.
+// parameter reads the value of a parameter, and gives what follows it. A backslash quotes
+// what MIME calls special (RFC 2045, section 5.1); before anything else it stands for
+// itself, because browsers send it so.
 func parameter(s string) (text, rest string, ok bool) {
 	quoted, isQuoted := strings.CutPrefix(s, `"`)
 	if !isQuoted {
@@ -200,7 +202,7 @@ func parameter(s string) (text, rest string, ok bool) {
 		switch c := quoted[i]; {
 		case c == '"':
 			return b.String(), quoted[i+1:], true
-		case c == '\\' && i+1 < len(quoted):
+		case c == '\\' && i+1 < len(quoted) && strings.IndexByte(`()<>@,;:\"/[]?=`, quoted[i+1]) >= 0:
 			i++
 			b.WriteByte(quoted[i])
 		default:
