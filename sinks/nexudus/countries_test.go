@@ -3,6 +3,7 @@ package nexudus
 import (
 	"strconv"
 	"testing"
+	"vitae/ledger"
 )
 
 const portalCountries = `{"Countries":[{"Id":1,"Name":"United Kingdom","TwoDigitsCode":"GB","Culture":"en-GB"},{"Id":1220,"Name":"France","TwoDigitsCode":"fr"},` +
@@ -51,7 +52,7 @@ func FuzzCountries(f *testing.F) {
 				t.Fatalf("%q", id)
 			}
 		}
-		if code := codeOf(typed); code != "" && len(code) != 2 {
+		if code := ledger.CountryCode(typed); code != "" && len(code) != 2 {
 			t.Fatalf("%q is %q", typed, code)
 		}
 	})

@@ -179,7 +179,7 @@ func (r *inbound) country(n ledger.Node) {
 		return
 	}
 	now, err := scalar(r.p, "country", ledger.NodeString)
-	if err == nil && now.Text != "" && codeOf(now.Text) == c.TwoDigitsCode {
+	if err == nil && now.Text != "" && ledger.CountryCode(now.Text) == c.TwoDigitsCode {
 		return // as typed
 	}
 	r.patch.Members = append(r.patch.Members, ledger.NodeMember{Name: "country", Node: ledger.TextNode(c.Name)})
@@ -310,7 +310,7 @@ func AppendProfile(b []byte, p *ledger.Profile) ([]byte, error) {
 
 // numberOf is the number of a country as it was typed; null when it is not known.
 func numberOf(typed string) ledger.Node {
-	code := codeOf(typed)
+	code := ledger.CountryCode(typed)
 	for _, c := range Countries() {
 		if typed != "" && c.TwoDigitsCode == code {
 			return ledger.Node{Kind: ledger.NodeNumber, Text: strconv.Itoa(c.ID)}

@@ -196,7 +196,7 @@ func TestCountries(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 		ids[c.ID], codes[c.TwoDigitsCode] = true, true
-		if got := codeOf(c.Name); got != c.TwoDigitsCode {
+		if got := ledger.CountryCode(c.Name); got != c.TwoDigitsCode {
 			t.Errorf("%s is taken for %q, not %s", c.Name, got, c.TwoDigitsCode)
 		}
 	}
