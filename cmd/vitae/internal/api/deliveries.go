@@ -146,6 +146,9 @@ func (s *Server) deleteConnection(w http.ResponseWriter, r *http.Request) error 
 }
 
 func (s *Server) getConnections(w http.ResponseWriter, r *http.Request) error {
+	if err := presentOnly(r); err != nil {
+		return err
+	}
 	if _, err := s.present(r.Context(), exchangeOf(r)); err != nil {
 		return err
 	}
@@ -160,6 +163,9 @@ func (s *Server) getConnections(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) getConnection(w http.ResponseWriter, r *http.Request) error {
+	if err := presentOnly(r); err != nil {
+		return err
+	}
 	if _, err := s.present(r.Context(), exchangeOf(r)); err != nil {
 		return err
 	}

@@ -4,13 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"vitae/cmd/vitae/internal/keys"
 	"vitae/ledger"
 )
 
@@ -73,13 +74,14 @@ func parseCursor(text string) (cursor, error) {
 	return c, nil
 }
 
-// filter is what a caller wants to see of a history.
-type filter struct{ view, field, actor, via string }
+// filter is what a caller wants to see of a history; "" is anything.
+type filter struct{ view, field, item, op, actor, via, requestID, reason string }
 
-func (f filter) wants(c *ledger.Commit, e *ledger.Event) bool {
-	field, _, _ := strings.Cut(e.Field, "@")
-	return (f.view == "" || f.view == e.View) && (f.field == "" || f.field == e.Field || f.field == field) &&
-		(f.actor == "" || f.actor == c.Meta.Actor) && (f.via == "" || f.via == c.Meta.Via)
+// wants says whether the filter takes an event. reason is why its commit was made.
+func (f filter) wants(c *ledger.Commit, e *ledger.Event, reason *string) bool {
+	return (f.view == "" || f.view == e.View) && f.place(e.Field, e.Item) && (f.op == "" || f.op == string(e.Op)) &&
+		(f.actor == "" || f.actor == c.Meta.Actor) && (f.via == "" || f.via == c.Meta.Via) && (f.requestID == "" || f.requestID == c.Meta.RequestID) &&
+		(f.reason == "" || reason != nil && strings.Contains(*reason, f.reason))
 }
 
 // The largest page of a history, and how many commits are read at once.
@@ -88,22 +90,76 @@ const (
 	historyPage = 200
 )
 
-// historyQuery reads what a history is asked for.
-func historyQuery(q url.Values) (f filter, after cursor, limit int, err error) {
-	for name, to := range map[string]*string{"view": &f.view, "field": &f.field, "actor": &f.actor, "via": &f.via} {
+// historyQuery is what a history is asked for.
+type historyQuery struct {
+	filter filter
+	after  cursor
+	limit  int
+	to     ledger.Seq // the last sequence to show
+	fixed  bool       // the answer will never be another one
+	at     moment     // what to came to, when it was given
+}
+
+// historyQuery reads a query. from and to are sequences or times, both inclusive; at is
+// another word for to.
+func (s *Server) historyQuery(ctx context.Context, q url.Values) (h historyQuery, err error) {
+	h.to = ^ledger.Seq(0)
+	f := &h.filter
+	texts := map[string]*string{"view": &f.view, "field": &f.field, "item": &f.item, "op": &f.op, "actor": &f.actor, "via": &f.via,
+		"requestId": &f.requestID, "reason": &f.reason}
+	if err := only(q, append(slices.Collect(maps.Keys(texts)), "from", "to", "at", "after", "limit")...); err != nil {
+		return h, err
+	}
+	for name, to := range texts {
 		if *to, err = one(q, name); err != nil {
-			return f, after, 0, err
+			return h, err
 		}
 	}
-	if limit, err = number(q, "limit", 100, 1, maxEvents); err != nil {
-		return f, after, 0, err
+	if h.limit, err = number(q, "limit", 100, 1, maxEvents); err != nil {
+		return h, err
 	}
 	text, err := one(q, "after")
 	if err != nil {
-		return f, after, 0, err
+		return h, err
 	}
-	after, err = parseCursor(text)
-	return f, after, limit, err
+	if h.after, err = parseCursor(text); err != nil {
+		return h, err
+	}
+	end := "to"
+	if q["at"] != nil {
+		if end = "at"; q["to"] != nil {
+			return h, fail(http.StatusBadRequest, "invalid_query", "at and to are the same: give one of them.")
+		}
+	}
+	if q[end] != nil {
+		if h.at, _, err = s.momentOf(ctx, q, end); err != nil {
+			return h, err
+		}
+		h.to, h.fixed = h.at.seq, h.at.fixed
+	}
+	if q["from"] == nil {
+		return h, nil
+	}
+	from, err := one(q, "from")
+	if err != nil {
+		return h, err
+	}
+	if t, err := time.Parse(time.RFC3339, from); err == nil {
+		// Commits have whole milliseconds: what is not after the one before is not from then on.
+		from = t.Add(-time.Millisecond).Format(time.RFC3339Nano)
+	}
+	m, err := s.seqAt(ctx, "from", from)
+	if err != nil {
+		return h, err
+	}
+	if _, err := strconv.ParseUint(from, 10, 63); err == nil && m.seq > 0 {
+		m.seq-- // a sequence is inclusive
+	}
+	h.fixed = h.fixed && m.fixed
+	if first := (cursor{seq: m.seq, index: ledger.MaxEvents}); h.after.before(first.seq, first.index) {
+		h.after = first
+	}
+	return h, nil
 }
 
 // getHistory lists a profile's events, oldest first. Of an erased profile they are shown
@@ -114,21 +170,20 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f, after, limit, err := historyQuery(q)
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
+	defer cancel()
+	h, err := s.historyQuery(ctx, q)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
 	p, err := s.present(ctx, x)
 	erased := errors.Is(err, ledger.ErrErased)
 	switch {
 	case err != nil && !erased, erased && !x.key.ForAll():
 		return err
 	}
-	t := timeline{s: s, id: x.profile, filter: f, erased: erased,
-		values: !erased && (!x.key.ForAll() || x.key.Has(keys.ValuesRead))}
-	events, next, err := t.page(ctx, p, after, limit)
+	t := timeline{s: s, id: x.profile, filter: h.filter, to: h.to, erased: erased, values: !erased && seesValues(x)}
+	events, next, err := t.page(ctx, p, h.after, h.limit)
 	if err != nil {
 		return err
 	}
@@ -139,7 +194,10 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 		q.Set("after", *next)
 		w.Header().Set("Link", "<"+r.URL.EscapedPath()+"?"+q.Encode()+`>; rel="next"`)
 	}
-	return s.send(w, r, http.StatusOK, list{Data: events, Next: next})
+	if h.to != ^ledger.Seq(0) {
+		moment{h.at.seq, h.fixed}.tell(w.Header())
+	}
+	return s.sendTagged(w, r, list{Data: events, Next: next})
 }
 
 // timeline walks a profile's commits with the state before each event, for what it
@@ -148,7 +206,8 @@ type timeline struct {
 	s      *Server
 	id     ledger.ProfileID
 	filter filter
-	values bool // the caller may see values
+	to     ledger.Seq // the last sequence to show
+	values bool       // the caller may see values
 	erased bool
 	state  *ledger.Profile // sealed; before the event in hand
 }
@@ -182,13 +241,22 @@ func (t *timeline) page(ctx context.Context, now *ledger.Profile, after cursor, 
 		}
 		for i := range commits {
 			r := &commits[i]
+			if r.Seq > t.to {
+				return events, nil, nil
+			}
+			var reason *string
+			if !t.erased && r.Commit.SealedReason != nil {
+				if reason, err = t.s.reason(t.id, r.Commit.ID, r.Commit.SealedReason); err != nil {
+					return nil, nil, err
+				}
+			}
 			for k := range r.Commit.Events {
-				if e := &r.Commit.Events[k]; after.before(r.Seq, k) && t.filter.wants(r.Commit, e) {
+				if e := &r.Commit.Events[k]; after.before(r.Seq, k) && t.filter.wants(r.Commit, e, reason) {
 					if len(events) == limit {
 						text := last.String()
 						return events, &text, nil
 					}
-					shown, err := t.event(r, k)
+					shown, err := t.event(r, k, reason)
 					if err != nil {
 						return nil, nil, err
 					}
@@ -235,21 +303,12 @@ func (t *timeline) step(r *ledger.Record, k int) {
 	}
 }
 
-func (t *timeline) event(r *ledger.Record, k int) (event, error) {
+func (t *timeline) event(r *ledger.Record, k int, reason *string) (event, error) {
 	c, e := r.Commit, r.Commit.Events[k]
 	out := event{Seq: r.Seq, Index: k, ID: ledger.EventID(c.ID, k), Commit: c.ID, Profile: t.id, View: e.View, Field: orNull(e.Field), Item: orNull(e.Item),
-		Op: e.Op, Actor: c.Meta.Actor, Via: c.Meta.Via, RequestID: orNull(c.Meta.RequestID), Time: c.Time, Prev: c.Prev, Hash: r.Hash, Erased: t.erased}
+		Op: e.Op, Actor: c.Meta.Actor, Via: c.Meta.Via, RequestID: orNull(c.Meta.RequestID), Time: c.Time, Prev: c.Prev, Hash: r.Hash, Reason: reason, Erased: t.erased}
 	if t.erased {
 		return out, nil
-	}
-	// Whoever may audit may read why: the reason is about the edit, not of the profile.
-	if c.SealedReason != nil {
-		reason, err := t.s.Vault.Open(t.id, c.ID, ledger.ReasonIndex, c.SealedReason)
-		if err != nil {
-			return out, err
-		}
-		text := string(reason)
-		out.Reason = &text
 	}
 	// The order of items is their ids, which are in clear in any case.
 	if e.Op == ledger.OpOrder {

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -23,76 +22,6 @@ func (s *Server) present(ctx context.Context, x *exchange) (*ledger.Profile, err
 		err = ledger.ErrErased
 	}
 	return p, err
-}
-
-// state is the profile that a read is about, as it is now or as ?at= asks, opened. It
-// says how the reply may be cached.
-func (s *Server) state(w http.ResponseWriter, r *http.Request) (*ledger.Profile, error) {
-	x := exchangeOf(r)
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
-	q, err := query(r)
-	if err != nil {
-		return nil, err
-	}
-	text, err := one(q, "at")
-	if err != nil {
-		return nil, err
-	}
-	// The present state is asked for in any case: it knows whether the profile is erased.
-	p, err := s.present(ctx, x)
-	if err != nil || text == "" && q["at"] == nil {
-		return p, err
-	}
-	at, fixed, err := s.seqAt(ctx, text)
-	if err != nil {
-		return nil, err
-	}
-	if p, err = s.History.StateAt(ctx, x.profile, at); err != nil {
-		return nil, err
-	}
-	if p.Erased {
-		return nil, ledger.ErrErased
-	}
-	if fixed {
-		w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")
-	}
-	return p, p.OpenAll(s.Vault)
-}
-
-// settled is how long after a moment no commit with an earlier time can come any more: a
-// commit gets its time before it is on stable storage.
-const settled = 2 * submitTimeout
-
-// seqAt reads a sequence or a time; it is answered once the history has everything that
-// was committed. fixed says that the answer will never be another one.
-func (s *Server) seqAt(ctx context.Context, text string) (seq ledger.Seq, fixed bool, err error) {
-	head, err := s.Core.Head(ctx)
-	if err != nil {
-		return 0, false, err
-	}
-	if err := s.History.Wait(ctx, head); err != nil {
-		return 0, false, err
-	}
-	if n, err := strconv.ParseUint(text, 10, 63); err == nil && text[0] != '+' {
-		if ledger.Seq(n) > head {
-			return 0, false, fail(http.StatusBadRequest, "beyond_head", "The ledger ends at sequence "+strconv.FormatUint(uint64(head), 10)+".")
-		}
-		return ledger.Seq(n), true, nil
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	now := s.now()
-	switch {
-	case err != nil:
-		return 0, false, fail(http.StatusBadRequest, "invalid_at", "at must be a sequence, or a time such as 2026-01-31T12:00:00Z.")
-	case t.After(now):
-		return 0, false, fail(http.StatusBadRequest, "beyond_head", "The time at which the state is asked for has not come yet.")
-	}
-	seq, err = s.History.SeqAt(ctx, t)
-	if errors.Is(err, ledger.ErrNotFound) {
-		return 0, true, nil // before the first commit
-	}
-	return seq, now.Sub(t) > settled, err
 }
 
 // getProfile reads a profile with the collections of base.

@@ -34,7 +34,7 @@ type route struct {
 // routes is the whole surface.
 func (s *Server) routes() []route {
 	var out []route
-	for _, group := range [][]route{s.profileRoutes(), s.resumeRoutes(), s.itemRoutes(), s.fileRoutes(), s.auditRoutes(),
+	for _, group := range [][]route{s.profileRoutes(), s.resumeRoutes(), s.itemRoutes(), s.fileRoutes(), s.auditRoutes(), s.pastRoutes(),
 		s.connectionRoutes(), s.sinkRoutes(), s.keyRoutes(), s.operatorRoutes(), s.openRoutes(),
 		s.postPressRoutes(), s.nexudusRoutes(), s.jarviRoutes(), s.linkedInRoutes()} {
 		out = append(out, group...)
@@ -133,7 +133,7 @@ func (s *Server) auditRoutes() []route {
 	return tagged("audit", false, []route{
 		{method: "GET", path: "/v1/profiles/{profile}/history", profile: true, inPath: true, scope: keys.AuditRead, id: "getHistory",
 			summary: "List a profile's events, oldest first", run: s.getHistory, reply: "EventList",
-			query: []string{"view", "field", "actor", "via", "after", "limit"}},
+			query: []string{"view", "field", "item", "op", "actor", "via", "requestId", "reason", "from", "to", "at", "after", "limit"}, fails: []int{404}},
 		{method: "GET", path: "/v1/profiles/{profile}/deliveries", profile: true, inPath: true, scope: keys.AuditRead | keys.Operate, own: read, id: "listDeliveries",
 			summary: "List every attempt to deliver a profile's edits, oldest first", run: s.getDeliveries, reply: "DeliveryList",
 			query: []string{"sink", "entity", "attempt", "after", "limit"}},

@@ -77,6 +77,7 @@ func schemas() object {
 	nexudusSchemas(out)
 	jarviSchemas(out)
 	linkedInSchemas(out)
+	pastSchemas(out)
 	return out
 }
 
