@@ -8,6 +8,9 @@ func nexudusFields() []Field {
 		return Field{Name: "nexudus." + name, View: Shared, Kind: kind, Clearable: true, Provider: Nexudus,
 			Homes: []Home{sent(Nexudus, as, clear)}}
 	}
+	country := own("billingCountryId", KindInteger, "BillingCountryId", ClearNever)
+	country.About = "the number of ISO 3166-1, as this server's own GET /api/public/countries lists it; another is taken for the portal's own"
+	country.Homes[0] = country.Homes[0].because("as the portal's own number of that country")
 	return []Field{
 		own("billingName", KindText, "BillingName", ClearEmpty),
 		own("billingEmail", KindEmail, "BillingEmail", ClearEmpty),
@@ -15,7 +18,7 @@ func nexudusFields() []Field {
 		own("billingPostCode", KindText, "BillingPostCode", ClearNull),
 		own("billingCityName", KindText, "BillingCityName", ClearNull),
 		own("billingState", KindText, "BillingState", ClearNull),
-		own("billingCountryId", KindInteger, "BillingCountryId", ClearNever),
+		country,
 		own("taxIDNumber", KindText, "TaxIDNumber", ClearEmpty),
 		own("profileIsPublic", KindBool, "ProfileIsPublic", ClearNever),
 		own("onHelpDeskMsg", KindBool, "OnHelpDeskMsg", ClearNever),

@@ -78,7 +78,7 @@ func (p *Provider) Call(ctx context.Context, c sinks.Call) sinks.Outcome {
 	if err != nil {
 		return unsent(sinks.Refused, "bad_call", "the body is not a profile")
 	}
-	if compose(body, c.Clears, "0") == nil {
+	if compose(body, c.Clears, nil) == nil {
 		// Nothing is left that the portal could be told: it cannot clear what is gone.
 		return sinks.Outcome{Verdict: sinks.Unchanged}
 	}
@@ -86,37 +86,52 @@ func (p *Provider) Call(ctx context.Context, c sinks.Call) sinks.Outcome {
 	if !ok {
 		return badCredential()
 	}
-	number := ""
-	if typed, ok := body.Member(countryID); ok {
+	numbers := map[string]string{}
+	for name := range countryFields {
+		typed, ok := body.Member(name)
+		if name == billingID && ok {
+			var of Country
+			if of, ok = countryOf(typed.Text); ok { // another number is the portal's own
+				typed = ledger.TextNode(of.TwoDigitsCode)
+			}
+		}
+		if !ok {
+			continue
+		}
 		var out sinks.Outcome
-		if number, out = p.numberOf(ctx, typed.Text, c.Attempt); out.Verdict != sinks.Applied {
+		if numbers[name], out = p.numberOf(ctx, name, typed.Text, c.Attempt); out.Verdict != sinks.Applied {
 			return out
 		}
 	}
 	if out := p.guard(ctx, token, c.Attempt); out.Verdict != sinks.Applied {
 		return out
 	}
-	a, early := p.exchange(ctx, request{http.MethodPatch, "/api/public/coworker/profile", "application/json", compose(body, c.Clears, number)}, token, c.Attempt)
+	a, early := p.exchange(ctx, request{http.MethodPatch, "/api/public/coworker/profile", "application/json", compose(body, c.Clears, numbers)}, token, c.Attempt)
 	if early != nil {
 		return *early
 	}
 	out, refused := judge(a)
-	if out.Verdict == sinks.Refused && number != "" && slices.Contains(refused, countryID) && p.forget() {
+	mapped := func(name string) bool { return numbers[name] != "" }
+	if out.Verdict == sinks.Refused && slices.ContainsFunc(refused, mapped) && p.forget() {
 		// The portal's numbers have changed since they were read.
 		out.Verdict, out.RetryAfter, out.Most = sinks.Busy, time.Second, 2
 	}
 	return out
 }
 
-// numberOf finds the portal's number of a country. The outcome is Applied when there is one.
-func (p *Provider) numberOf(ctx context.Context, typed string, attempt sinks.ID) (string, sinks.Outcome) {
+// countryFields are the fields that hold a number of the portal's list, with their native names.
+var countryFields = map[string]string{countryID: "country", billingID: "nexudus.billingCountryId"}
+
+// numberOf finds the portal's number of the country of a field. The outcome is Applied when
+// there is one.
+func (p *Provider) numberOf(ctx context.Context, name, typed string, attempt sinks.ID) (string, sinks.Outcome) {
 	list, out := p.list(ctx, attempt)
 	if out.Verdict != sinks.Applied {
 		return "", out
 	}
 	id, ok := resolve(list, typed)
 	if !ok {
-		return "", unsent(sinks.Refused, "unknown_country", "the portal's list has no country of this name or ISO code: change country, or clear it")
+		return "", unsent(sinks.Refused, "unknown_country", "the portal's list has no country of this name or ISO code: change "+countryFields[name]+", or clear it")
 	}
 	return id, out
 }
@@ -232,7 +247,7 @@ func parseProfile(body []byte) (n ledger.Node, ok bool) {
 }
 
 // Read implements sinks.Reader: one GET of the profile that is active, and one of the
-// countries if the profile's is asked for and they are not known. Another coworker's
+// countries if one of the profile's is asked for and they are not known. Another coworker's
 // profile is an account error: nothing is compared with it.
 func (p *Provider) Read(ctx context.Context, c sinks.Call) (sinks.Reading, sinks.Outcome) {
 	if c.Entity != Entity {
@@ -249,7 +264,7 @@ func (p *Provider) Read(ctx context.Context, c sinks.Call) (sinks.Reading, sinks
 	if !p.seen.same(token, who(n)) {
 		return sinks.Reading{}, another(sinks.SentYes)
 	}
-	if slices.Contains(c.Fields, countryID) {
+	if slices.Contains(c.Fields, countryID) || slices.Contains(c.Fields, billingID) {
 		list, out := p.list(ctx, c.Attempt)
 		if out.Verdict != sinks.Applied {
 			return sinks.Reading{}, out
@@ -259,13 +274,13 @@ func (p *Provider) Read(ctx context.Context, c sinks.Call) (sinks.Reading, sinks
 	return sinks.Reading{Echo: echo(n, c.Fields)}, out
 }
 
-// named is a profile that was read, with its country in the form that both sides have. A
+// named is a profile that was read, with its countries in the form that both sides have. A
 // number that the list does not have stays, and equals nothing.
 func named(n ledger.Node, list []country) ledger.Node {
 	n.Members = slices.Clone(n.Members)
 	for i := range n.Members {
 		m := &n.Members[i]
-		if m.Name != countryID || m.Node.Kind != ledger.NodeNumber {
+		if m.Name != countryID && m.Name != billingID || m.Node.Kind != ledger.NodeNumber {
 			continue
 		}
 		if j := slices.IndexFunc(list, func(c country) bool { return c.id == m.Node.Text }); j >= 0 {

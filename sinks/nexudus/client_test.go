@@ -400,3 +400,28 @@ func FuzzAnswers(f *testing.F) {
 		}
 	})
 }
+
+// TestTheCountryOfTheBills: a number of our own list is sent as the portal's own, and read
+// back as ours; a number that our list does not have is sent as it is, and not compared.
+func TestTheCountryOfTheBills(t *testing.T) {
+	p, s := against(t)
+	portal, _ := parseCountries([]byte(portalCountries))
+	there, _ := resolve(portal, "FR")
+	for typed, want := range map[string]string{"250": there, "1220": "1220"} {
+		if out := p.Call(t.Context(), call(`{"BillingCountryId":`+typed+`}`)); out.Verdict != sinks.Applied {
+			t.Fatalf("%+v", out)
+		}
+		if got := s.seen[len(s.seen)-1]; !strings.Contains(got, `"BillingCountryId":`+want+`}`) {
+			t.Errorf("%s was sent as %s", typed, got)
+		}
+	}
+	state := state()
+	set(t, state, "nexudus.billingCountryId", `1220`)
+	if out, err := build(Entity, state, sinks.Have{}); err != nil || len(out.Fields) > 0 || string(out.Body) != `{"BillingCountryId":1220}` {
+		t.Errorf("%+v %v", out, err)
+	}
+	// The portal does not know every country.
+	if out := p.Call(t.Context(), call(`{"BillingCountryId":10}`)); out.Verdict != sinks.Refused || !strings.Contains(out.Fault.Message, "nexudus.billingCountryId") {
+		t.Errorf("Antarctica: %+v", out)
+	}
+}

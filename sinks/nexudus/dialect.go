@@ -11,7 +11,7 @@ import (
 
 // Mapping is the version of the rules that make bodies. It is part of every hash: when
 // the rules change, every account is brought up to date once.
-const Mapping = 1
+const Mapping = 2
 
 // Entity is the name of the root lane, the only one.
 const Entity = "profile"
@@ -38,6 +38,7 @@ const (
 	fullName  = "FullName"
 	mobile    = "MobilePhone"
 	countryID = "CountryId"
+	billingID = "BillingCountryId"
 	tags      = "ProfileTags"
 	birthday  = "DateOfBirth"
 	gender    = "Gender"
@@ -62,7 +63,7 @@ var fields = []field{
 	{"BillingPostCode", "nexudus.billingPostCode", ledger.NodeString, null},
 	{"BillingCityName", "nexudus.billingCityName", ledger.NodeString, null},
 	{"BillingState", "nexudus.billingState", ledger.NodeString, null},
-	{"BillingCountryId", "nexudus.billingCountryId", ledger.NodeNumber, never},
+	{billingID, "nexudus.billingCountryId", ledger.NodeNumber, never},
 	{"TaxIDNumber", "nexudus.taxIDNumber", ledger.NodeString, empty},
 	{"Position", "jobTitle", ledger.NodeString, null},
 	{"CompanyName", "employer", ledger.NodeString, empty},
@@ -129,14 +130,16 @@ func build(entity string, p *ledger.Profile, have sinks.Have) (sinks.Payload, er
 		}
 		switch {
 		case v.Kind != ledger.NodeNull:
-			out.Fields = append(out.Fields, f.name)
+			if _, ours := countryOf(v.Text); f.name != billingID || ours {
+				out.Fields = append(out.Fields, f.name)
+			} // a number of the portal's own is sent, and not compared: which country it is only the portal knows
 			body.Members = append(body.Members, ledger.NodeMember{Name: f.name, Node: v})
 		case f.clear != never && slices.Contains(have.Fields, f.name):
 			out.Clears = append(out.Clears, f.name)
 		}
 	}
 	out.Echo = echo(wanted(body), out.Fields)
-	if len(out.Fields) > 0 {
+	if len(body.Members) > 0 {
 		out.Body = body.Append(nil)
 	}
 	return out, nil
@@ -227,9 +230,9 @@ func tagsOf(items []ledger.Item) (ledger.Node, error) {
 }
 
 // compose is the request that brings the profile to a body: its fields, and null or an
-// empty text for those that are to be emptied, in the order of the page. country is the
-// portal's number of the body's country. nil when there is nothing to be said.
-func compose(body ledger.Node, clears []string, country string) []byte {
+// empty text for those that are to be emptied, in the order of the page. countries are the
+// portal's numbers of the body's countries, by field. nil when there is nothing to be said.
+func compose(body ledger.Node, clears []string, countries map[string]string) []byte {
 	out := ledger.Node{Kind: ledger.NodeObject}
 	put := func(name string, v ledger.Node) {
 		out.Members = append(out.Members, ledger.NodeMember{Name: name, Node: v})
@@ -237,8 +240,8 @@ func compose(body ledger.Node, clears []string, country string) []byte {
 	for _, f := range fields {
 		v, ok := body.Member(f.name)
 		switch {
-		case ok && f.name == countryID:
-			put(f.name, ledger.Node{Kind: ledger.NodeNumber, Text: country})
+		case ok && countries[f.name] != "":
+			put(f.name, ledger.Node{Kind: ledger.NodeNumber, Text: countries[f.name]})
 		case ok:
 			put(f.name, v)
 		case !slices.Contains(clears, f.name):
@@ -266,12 +269,17 @@ func parseBody(body []byte) (ledger.Node, error) {
 	return n, nil
 }
 
-// wanted is a body as it is compared: its country in the form that both sides have.
+// wanted is a body as it is compared: its countries in the form that both sides have.
 func wanted(body ledger.Node) ledger.Node {
 	out := ledger.Node{Kind: ledger.NodeObject, Members: slices.Clone(body.Members)}
 	for i := range out.Members {
-		if m := &out.Members[i]; m.Name == countryID {
+		switch m := &out.Members[i]; m.Name {
+		case countryID:
 			m.Node = ledger.TextNode(common(m.Node.Text))
+		case billingID:
+			if c, ours := countryOf(m.Node.Text); ours {
+				m.Node = ledger.TextNode(c.TwoDigitsCode)
+			}
 		}
 	}
 	return out

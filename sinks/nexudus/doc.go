@@ -13,7 +13,9 @@
 //
 // A country is sent as the portal's own number. The body has it as it was typed; the number
 // is looked up when the call is made, by ISO code or by name, in the portal's list, which
-// is kept for a day and read again when the portal refuses a number out of it.
+// is kept for a day and read again when the portal refuses a number out of it. The country
+// of the bills is a number in the state: one of those that Countries lists means that
+// country everywhere, and another is taken for the portal's own and sent as it is.
 //
 // The portal changes whatever coworker is active for the token's user, and nothing in the
 // request names one. So the active profile is read before each PATCH: when it is another

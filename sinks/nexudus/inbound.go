@@ -83,8 +83,8 @@ func PropertyOf(pointer string) string {
 // and last name stay. MobilePhone is the first number, so that clearing it moves the next
 // one up. Tags replace the skills, by name: a skill that is there already keeps what else
 // is known about it. A country is given by its number among Countries and becomes its
-// name, unless the profile's is that country already, however it is written. Tags and a
-// country that are what they were change nothing.
+// name, unless the profile's is that country already, however it is written. The country of
+// the bills is kept by that number. Tags and a country that are what they were change nothing.
 //
 // The error is a *ledger.Refusal that names every wrong field as the page does.
 func ParsePatch(body []byte, p *ledger.Profile) (Inbound, error) {
@@ -146,6 +146,12 @@ func (r *inbound) field(f field, n ledger.Node) {
 	case country:
 		r.country(n)
 		return
+	case f.name == billingID && n.Kind == ledger.NodeNumber:
+		now, err := scalar(r.p, f.from, ledger.NodeNumber)
+		if _, ok := countryOf(n.Text); !ok && (err != nil || now.Text != n.Text) {
+			r.refuse(f.name, ledger.CodeNotOneOf, noCountry)
+			return
+		}
 	case f.name == tags:
 		r.tags(n.Text)
 		return
@@ -171,11 +177,13 @@ func (r *inbound) set(f field, n ledger.Node) {
 	r.patch.Members = append(r.patch.Members, ledger.NodeMember{Name: name, Node: n})
 }
 
+const noCountry = "is not the number of a country: see /api/public/countries"
+
 // country reads the number of one.
 func (r *inbound) country(n ledger.Node) {
 	c, ok := countryOf(n.Text)
 	if !ok {
-		r.refuse(countryID, ledger.CodeNotOneOf, "is not the number of a country: see /api/public/countries")
+		r.refuse(countryID, ledger.CodeNotOneOf, noCountry)
 		return
 	}
 	now, err := scalar(r.p, "country", ledger.NodeString)
