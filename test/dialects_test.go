@@ -10,12 +10,23 @@ import (
 	"vitae/test/harness"
 )
 
-// form is a multipart body of fields: names and values in turn.
+// form is a multipart body of fields: names and values in turn. A value that begins with @
+// is the content of a picture.
 func form(t *testing.T, fields ...string) (body []byte, contentType string) {
 	t.Helper()
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
 	for i := 0; i < len(fields); i += 2 {
+		if content, file := strings.CutPrefix(fields[i+1], "@"); file {
+			part, err := w.CreateFormFile(fields[i], "me.png")
+			if err == nil {
+				_, err = part.Write([]byte("\x89PNG\r\n\x1a\n " + content))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
 		if err := w.WriteField(fields[i], fields[i+1]); err != nil {
 			t.Fatal(err)
 		}

@@ -3,10 +3,8 @@ package test
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 
@@ -65,87 +63,6 @@ func (c counted) of(provider, credential string) struct {
 } {
 	sum := sha256.Sum256([]byte(credential))
 	return c[provider+" "+hex.EncodeToString(sum[:])[:8]]
-}
-
-// home is how a provider carries a field.
-type home struct{ Provider, How string }
-
-// scalars are the native scalars of the catalogue that are texts of some kind, with how
-// each provider carries them and a value.
-func scalars(t *testing.T) (names []string, homes map[string][]home, values map[string]string) {
-	t.Helper()
-	r := harness.Command(t, nil, "", "fields", "-o", "json")
-	var fields []struct {
-		Name, View, Kind string
-		Homes            []home
-	}
-	if err := json.Unmarshal([]byte(r.Out), &fields); err != nil {
-		t.Fatal(err)
-	}
-	homes, values = map[string][]home{}, map[string]string{}
-	special := map[string]string{"email": "new@example.org", "birthDate": "1991-02-16", "phone": "+33 7 52 62 61 99", "linkedIn": "https://linkedin.com/in/somebody-else", "country": "Germany",
-		"website": "https://new.example.org", "portfolio": "https://work.example.org", "postalCode": "35700"}
-	for _, f := range fields {
-		if f.View != "shared" || strings.ContainsAny(f.Name, ".[") || !slices.Contains([]string{"text", "url", "date", "email", "linkedin url"}, f.Kind) {
-			continue
-		}
-		names, homes[f.Name], values[f.Name] = append(names, f.Name), f.Homes, "New "+f.Name
-		if v := special[f.Name]; v != "" {
-			values[f.Name] = v
-		}
-	}
-	if len(names) < 25 {
-		t.Fatalf("only %d scalars: %v", len(names), names)
-	}
-	return names, homes, values
-}
-
-// TestEveryScalarReachesWhoCarriesIt: one edit of each field is one write at every provider
-// that carries it, and none at the others; the same edit again is no request at all.
-func TestEveryScalarReachesWhoCarriesIt(t *testing.T) {
-	sandbox := harness.StartSandbox(t, "--requests-per-minute", "0")
-	s := harness.Start(t, harness.Options{Config: five(sandbox)})
-	admin := s.Admin()
-	names, homes, values := scalars(t)
-	ids, credentials := map[string]string{}, map[string]map[string]string{}
-	for _, name := range names {
-		ids[name] = admin.Create(map[string]any{"firstName": "Jane", "lastName": "Smith", "email": "jane@example.com", "city": "Rennes", "country": "France",
-			"postpress": map[string]any{"location": map[string]any{"id": "103035651"}}})
-		credentials[name] = connectFive(t, admin, ids[name])
-	}
-	settled(t, s)
-	before := countsOf(t, sandbox)
-	edit := func() {
-		t.Helper()
-		for _, name := range names {
-			admin.Must(200, patch, harness.Profile(ids[name]), map[string]any{name: values[name]})
-		}
-		settled(t, s)
-	}
-	edit()
-	after := countsOf(t, sandbox)
-	for _, name := range names {
-		for _, h := range homes[name] {
-			want := 0
-			if h.How != "not carried" {
-				want = 1
-			}
-			if name == "portfolio" && h.Provider == "postpress" {
-				want = 0 // it has one link, which is the website's unless the profile says otherwise
-			}
-			credential := credentials[name][h.Provider]
-			if got := after.of(h.Provider, credential).Writes - before.of(h.Provider, credential).Writes; got != want {
-				t.Errorf("an edit of %s made %d writes at %s, which carries it as %q", name, got, h.Provider, h.How)
-			}
-		}
-	}
-	edit()
-	again := countsOf(t, sandbox)
-	for key, a := range again {
-		if a.Requests != after[key].Requests {
-			t.Errorf("%s: %d requests for nothing", key, a.Requests-after[key].Requests)
-		}
-	}
 }
 
 // TestAValueTooLongForOneIsParkedThere: and delivered to the others.
