@@ -262,7 +262,13 @@ func cloudEventOf(attributes map[string]string, data []byte) (CloudEvent, error)
 	return e, nil
 }
 
-// CloudEvents gives the events that a commit at a sequence makes, in order: for each view
+// Notice is an event and the subject of ChangesStream that it is published on.
+type Notice struct {
+	Address string
+	Event   CloudEvent
+}
+
+// Notices gives the events that a commit at a sequence makes, in order: for each view
 // that its events touch, in the order in which they first do, that it was created, deleted
 // or erased, and that it changed. source is the ledger's (see CloudEventSource). It is a
 // pure function: the same commit makes the same events for ever.
@@ -270,7 +276,7 @@ func cloudEventOf(attributes map[string]string, data []byte) (CloudEvent, error)
 // A decision about a parked delivery changes nothing of the profile and makes no event;
 // what comes of it is a receipt. A resume that was deleted, and a profile that was erased,
 // make no TypeProfileChanged: there is nothing left to read.
-func (c *Commit) CloudEvents(seq Seq, source string) []CloudEvent {
+func (c *Commit) Notices(seq Seq, source string) []Notice {
 	var views []string
 	touched := map[string]*touch{}
 	for i := range c.Events {
@@ -286,16 +292,16 @@ func (c *Commit) CloudEvents(seq Seq, source string) []CloudEvent {
 		}
 		t.add(e)
 	}
-	out := make([]CloudEvent, 0, len(views))
+	out := make([]Notice, 0, len(views))
 	for _, view := range views {
 		t := touched[view]
 		if t.step != "" {
 			life := LifeCycle{Profile: c.Profile, View: view, Commit: c.ID, Seq: seq, From: t.from, Actor: c.Meta.Actor, Via: c.Meta.Via}
-			out = append(out, c.cloudEvent(ChangedID(c.ID, view, t.step), source, t.kind, life))
+			out = append(out, c.notice(view, t.step, source, t.kind, life))
 		}
 		if t.step == "" || t.kind == TypeResumeCreated {
 			changed := Changed{Profile: c.Profile, View: view, Commit: c.ID, Seq: seq, Fields: t.fields, Actor: c.Meta.Actor, Via: c.Meta.Via}
-			out = append(out, c.cloudEvent(ChangedID(c.ID, view, ""), source, TypeProfileChanged, changed))
+			out = append(out, c.notice(view, "", source, TypeProfileChanged, changed))
 		}
 	}
 	return out
@@ -325,8 +331,9 @@ func (t *touch) add(e *Event) {
 	}
 }
 
-func (c *Commit) cloudEvent(id, source, kind string, data any) CloudEvent {
+func (c *Commit) notice(view, step, source, kind string, data any) Notice {
 	// The structs hold texts and numbers only: they can be written.
 	b, _ := json.Marshal(data)
-	return CloudEvent{ID: id, Source: source, Type: kind, Subject: c.Profile.String(), Time: c.Time.UTC(), Data: b}
+	return Notice{ChangedSubject(c.Profile, view), CloudEvent{ID: ChangedID(c.ID, view, step), Source: source, Type: kind,
+		Subject: c.Profile.String(), Time: c.Time.UTC(), Data: b}}
 }

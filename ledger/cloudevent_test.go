@@ -44,17 +44,19 @@ func TestCloudEventsOfCommits(t *testing.T) {
 	} {
 		out.WriteString("# " + tt.name + "\n")
 		c := fixedCommit(tt.events...)
-		for _, e := range c.CloudEvents(7, testSource) {
-			out.Write(AppendCloudEvent(nil, &e))
+		for _, n := range c.Notices(7, testSource) {
+			out.WriteString(n.Address + " ")
+			out.Write(AppendCloudEvent(nil, &n.Event))
 			out.WriteByte('\n')
 		}
 	}
-	golden(t, "testdata/cloudevents.jsonl", out.Bytes())
+	golden(t, "testdata/notices.txt", out.Bytes())
 }
 
 func TestCloudEventBothWays(t *testing.T) {
 	c := fixedCommit(withValue(Event{View: Shared, Field: "firstName", Op: OpSet}, `"Jane"`, ""))
-	for _, e := range c.CloudEvents(7, testSource) {
+	for _, n := range c.Notices(7, testSource) {
+		e := n.Event
 		text := AppendCloudEvent(nil, &e)
 		got, err := ParseCloudEvent(text)
 		if err != nil {
