@@ -42,19 +42,22 @@ func readOrder(n ledger.Node, name string) sinks.Reading {
 	return sinks.Reading{Echo: list.Append(nil)}
 }
 
-// List implements sinks.Lister: one GET of the person with the section.
+// List implements sinks.Lister: one GET of the person with the section. The id is asked for
+// too: a person without the section has no items, and an answer that names no person says
+// nothing of anybody's.
 func (p *Provider) List(ctx context.Context, c sinks.Call) ([]sinks.Listed, sinks.Outcome) {
 	section, _ := sinks.SplitEntity(c.Entity)
 	s := sectionOf(section)
 	if s == nil {
 		return nil, mistake("there is no such section")
 	}
-	n, out := p.get(ctx, c, []string{s.name})
+	n, out := p.get(ctx, c, []string{"id", s.name})
 	if out.Verdict != sinks.Applied {
 		return nil, out
 	}
+	_, named := n.Member("id")
 	items, ok := listed(s, n)
-	if !ok {
+	if !named || !ok {
 		return nil, garbage(http.StatusOK)
 	}
 	return items, out

@@ -83,25 +83,28 @@ func TestList(t *testing.T) {
 	echo := string(make1(t, "skills/a", p, sinks.Have{}).Echo)
 	const golang, sql = `"name":{"localized":{"en_US":"Go"},"preferredLocale":{"country":"US","language":"en"}}`, `"name":{"localized":{"en_US":"SQL"}}`
 	for answer, refs := range map[string]string{
-		`{"skills":[{"id":11,` + golang + `},{"id":"12",` + sql + `}]}`:            "11 12",
-		`{"skills":{"11":{"id":11,` + golang + `},"12":{` + sql + `}}}`:            "11 12",
-		`{"id":"ABCDEF","skills":{"11":{"$URN":"urn:li:skill:1",` + golang + `}}}`: "11",
-		`{"skills":[]}`:                              "",
-		`{"skills":{}}`:                              "",
-		`{"skills":null}`:                            "",
-		`{}`:                                         "",
-		`{"skills":[{` + golang + `}]}`:              "unknown",
-		`{"skills":[{"id":0,` + golang + `}]}`:       "unknown",
-		`{"skills":[{"id":11},{"id":11}]}`:           "unknown",
-		`{"skills":[11]}`:                            "unknown",
-		`{"skills":{"x":{` + golang + `}}}`:          "unknown",
-		`{"skills":{"11":{"id":12,` + golang + `}}}`: "unknown",
-		`{"skills":"none"}`:                          "unknown",
-		`{"skills":{"elements":[],"paging":{}}}`:     "unknown",
+		`{"id":"ABCDEF","skills":[{"id":11,` + golang + `},{"id":"12",` + sql + `}]}`: "11 12",
+		`{"id":"ABCDEF","skills":{"11":{"id":11,` + golang + `},"12":{` + sql + `}}}`: "11 12",
+		`{"id":"ABCDEF","skills":{"11":{"$URN":"urn:li:skill:1",` + golang + `}}}`:    "11",
+		`{"id":"ABCDEF","skills":[]}`:                 "",
+		`{"id":"ABCDEF","skills":{}}`:                 "",
+		`{"id":"ABCDEF","skills":null}`:               "",
+		`{"id":"ABCDEF"}`:                             "",
+		`{}`:                                          "unknown",
+		`{"skills":[]}`:                               "unknown", // whose?
+		`{"id":null,"skills":[]}`:                     "unknown",
+		`{"id":"ABCDEF","skills":[{` + golang + `}]}`: "unknown",
+		`{"id":"ABCDEF","skills":[{"id":0,` + golang + `}]}`:       "unknown",
+		`{"id":"ABCDEF","skills":[{"id":11},{"id":11}]}`:           "unknown",
+		`{"id":"ABCDEF","skills":[11]}`:                            "unknown",
+		`{"id":"ABCDEF","skills":{"x":{` + golang + `}}}`:          "unknown",
+		`{"id":"ABCDEF","skills":{"11":{"id":12,` + golang + `}}}`: "unknown",
+		`{"id":"ABCDEF","skills":"none"}`:                          "unknown",
+		`{"id":"ABCDEF","skills":{"elements":[],"paging":{}}}`:     "unknown",
 	} {
 		w := always(200, answer)
 		items, out := client(t, w).List(context.Background(), call("skills", sinks.VerbSet))
-		if r, _ := w.only(t); r.URL.RawQuery != "fields=skills" {
+		if r, _ := w.only(t); r.URL.RawQuery != "fields=id,skills" {
 			t.Error(r.URL)
 		}
 		if refs == "unknown" {
