@@ -393,6 +393,9 @@ func (v *visit) send(a attempt) {
 	ctx, cancel := v.timeout()
 	out := v.s.provider.Call(ctx, c)
 	cancel()
+	if out.Verdict == TargetGone && a.verb == VerbDelete { // what should be gone is gone
+		out.Verdict, out.Fault = Unchanged, Fault{}
+	}
 	m.opt.Probe(AfterReply, v.rec.Key)
 	v.book(out)
 	v.finish(a, out)

@@ -41,10 +41,6 @@ func (v *visit) finish(a attempt, out Outcome) {
 	case Refused:
 		refuse(ParkRefused)
 	case TargetGone:
-		if a.verb == VerbDelete {
-			v.succeed(a, out)
-			return
-		}
 		refuse(ParkTargetGone)
 	case CapabilityOff:
 		v.stepAnd(Input{Event: Refuse, Fault: fault, Park: v.park(ParkCapability, out.Fault.Message)}, v.switchOff)

@@ -217,7 +217,7 @@ const (
 	SinkError                    // our configuration: pause the sink
 	Accepted                     // taken, not done yet: Ref and Task name it
 	CapabilityOff                // this account may not do this kind of edit: it is switched off
-	TargetGone                   // the item that was to be changed is not there
+	TargetGone                   // the provider itself says that the item is not there: a delete is done, any other edit is parked
 	StepGone                     // what an earlier step made is of no use any more: begin again
 	verdicts
 )

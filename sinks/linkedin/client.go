@@ -134,11 +134,7 @@ func (p *Provider) callItem(ctx context.Context, c sinks.Call, section string) s
 	}
 	path += "/" + c.Ref
 	if c.Verb == sinks.VerbDelete {
-		out := p.edit(ctx, c, request{method: http.MethodDelete, path: path})
-		if out.Verdict == sinks.TargetGone {
-			return sinks.Outcome{Verdict: sinks.Applied} // what should be gone is gone
-		}
-		return out
+		return p.edit(ctx, c, request{method: http.MethodDelete, path: path})
 	}
 	body := deletePatch(c.Clears)
 	if c.Step != stepDelete {

@@ -16,6 +16,9 @@ const (
 	stepRead = "read" // a GET: it has no step of its own
 	// noPermission is LinkedIn's code for an application without a permission.
 	noPermission = "100"
+	// foreign stands for the code of an error that is not in LinkedIn's form: something
+	// between may have answered.
+	foreign = "-"
 )
 
 // fresh is how long a token that was just given may still be said to be revoked.
@@ -37,6 +40,7 @@ var rules = slices.Concat(uploadRules(), sinks.Table{
 
 	{Status: 404, Step: stepRegisterOriginal, Then: sinks.SinkError, Name: "no_assets", Say: "there is no assets service there: the base URL is wrong"},
 	{Status: 404, Step: stepRegisterDisplay, Then: sinks.SinkError, Name: "no_assets", Say: "there is no assets service there: the base URL is wrong"},
+	{Status: 404, Type: foreign, Item: sinks.WithItem, Then: sinks.Unknown, Name: "not_linkedins", Say: "the answer is not LinkedIn's: whether the entry is there is unknown"},
 	{Status: 404, Item: sinks.WithItem, Then: sinks.TargetGone, Name: "item_gone", Say: "the entry is not at LinkedIn any more"},
 	{Status: 404, Then: sinks.AccountError, Name: "no_person", Say: "LinkedIn does not know the person id; ids are different for each application"},
 
@@ -108,10 +112,11 @@ func garbage(status int) sinks.Outcome {
 
 // kindOf reads LinkedIn's own code out of an error, or the word of an OAuth error. An
 // error that names a permission has the code of a missing one: not all of them have it.
+// foreign is for what has neither a code nor the status, as every error of LinkedIn's does.
 func kindOf(a sinks.Answer) string {
 	n, err := ledger.ParseJSON(a.Body)
 	if err != nil {
-		return ""
+		return foreign
 	}
 	if word, ok := n.Member("error"); ok && word.Kind == ledger.NodeString {
 		return word.Text
@@ -120,7 +125,10 @@ func kindOf(a sinks.Answer) string {
 	if text := strings.ToLower(message.Text); a.Status == http.StatusForbidden && (strings.Contains(text, "permission") || strings.Contains(text, "w_compliance")) {
 		return noPermission
 	}
-	code, _ := n.Member("serviceErrorCode")
+	code, coded := n.Member("serviceErrorCode")
+	if _, ok := n.Member("status"); !ok && !coded {
+		return foreign
+	}
 	return code.Text
 }
 

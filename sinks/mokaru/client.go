@@ -77,11 +77,7 @@ func (p *Provider) Call(ctx context.Context, c sinks.Call) sinks.Outcome {
 		}
 		return p.change(ctx, request{http.MethodPatch, s.path + "/" + url.PathEscape(c.Ref), body}, c)
 	case isSection && item != "" && c.Ref != "" && c.Verb == sinks.VerbDelete:
-		out := p.change(ctx, request{http.MethodDelete, s.path + "/" + url.PathEscape(c.Ref), nil}, c)
-		if out.Verdict == sinks.TargetGone { // that is what was asked for
-			out.Verdict, out.Fault = sinks.Applied, sinks.Fault{}
-		}
-		return out
+		return p.change(ctx, request{http.MethodDelete, s.path + "/" + url.PathEscape(c.Ref), nil}, c)
 	}
 	return mistake("there is no such call at Mokaru")
 }

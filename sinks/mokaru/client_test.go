@@ -102,9 +102,10 @@ func TestCalls(t *testing.T) {
 			`PATCH /v1/skills/7 {"name":"Go"}`, sinks.TargetGone, ""},
 		"update, 201": {sinks.Call{Entity: "skills/a", Verb: sinks.VerbUpdate, Ref: "7", Body: []byte(`{"name":"Go"}`)}, answer{201, `{"success":true}`},
 			`PATCH /v1/skills/7 {"name":"Go"}`, sinks.Unknown, ""},
-		"delete":            {sinks.Call{Entity: "skills/a", Verb: sinks.VerbDelete, Ref: "7"}, answer{200, `{"success":true}`}, `DELETE /v1/skills/7`, sinks.Applied, ""},
-		"delete, gone":      {sinks.Call{Entity: "skills/a", Verb: sinks.VerbDelete, Ref: "7"}, answer{404, `{"error":"x"}`}, `DELETE /v1/skills/7`, sinks.Applied, ""},
-		"delete, throttled": {sinks.Call{Entity: "skills/a", Verb: sinks.VerbDelete, Ref: "7"}, answer{429, ``}, `DELETE /v1/skills/7`, sinks.Throttled, ""},
+		"delete":               {sinks.Call{Entity: "skills/a", Verb: sinks.VerbDelete, Ref: "7"}, answer{200, `{"success":true}`}, `DELETE /v1/skills/7`, sinks.Applied, ""},
+		"delete, gone":         {sinks.Call{Entity: "skills/a", Verb: sinks.VerbDelete, Ref: "7"}, answer{404, `{"error":"x"}`}, `DELETE /v1/skills/7`, sinks.TargetGone, ""},
+		"delete, nobody's 404": {sinks.Call{Entity: "skills/a", Verb: sinks.VerbDelete, Ref: "7"}, answer{404, `<html>404`}, `DELETE /v1/skills/7`, sinks.Unknown, ""},
+		"delete, throttled":    {sinks.Call{Entity: "skills/a", Verb: sinks.VerbDelete, Ref: "7"}, answer{429, ``}, `DELETE /v1/skills/7`, sinks.Throttled, ""},
 
 		"update without an id":  {sinks.Call{Entity: "skills/a", Verb: sinks.VerbUpdate, Body: []byte(`{"name":"Go"}`)}, answer{}, "", sinks.Refused, ""},
 		"delete without an id":  {sinks.Call{Entity: "skills/a", Verb: sinks.VerbDelete}, answer{}, "", sinks.Refused, ""},

@@ -18,6 +18,10 @@ const (
 	resumeProcessing = "RESUME_PROCESSING"
 )
 
+// foreign stands for the word of an error that is not in Mokaru's form: something between
+// may have answered.
+const foreign = "-"
+
 // typeValidation is the Fault.Type of a body that Mokaru refuses.
 const typeValidation = "validation"
 
@@ -32,6 +36,7 @@ var table = sinks.Table{
 	{Status: http.StatusUnprocessableEntity, Then: sinks.Refused, Name: typeValidation},
 	{Status: http.StatusUnauthorized, Then: sinks.AccountError, Name: "unauthorized", Say: "Mokaru does not take the key: it is wrong, expired or revoked"},
 	{Status: http.StatusForbidden, Then: sinks.AccountError, Name: "forbidden", Say: "the key's scope or the account's plan does not allow it"},
+	{Status: http.StatusNotFound, Type: foreign, Item: sinks.WithItem, Then: sinks.Unknown, Name: "not_mokarus", Say: "the answer is not Mokaru's: whether the item is there is unknown"},
 	{Status: http.StatusNotFound, Item: sinks.WithItem, Then: sinks.TargetGone, Name: "not_found", Say: "the item is not at Mokaru any more"},
 	{Status: http.StatusNotFound, Then: sinks.Refused, Name: "not_found", Say: "Mokaru has no such object"},
 	// No time is said: the engine waits 5 to 10 seconds, which is what Mokaru advises.
@@ -57,22 +62,22 @@ func judge(a sinks.Answer, c sinks.Call, now time.Time) sinks.Outcome {
 	return out
 }
 
-// word is the "code" of an error; "" when it has none. It may stand beside "error" or
-// within it.
+// word is the "code" of an error; "" when it has none, and foreign when it is no object
+// with "error". The code may stand beside "error" or within it.
 func word(body []byte) string {
 	n, err := ledger.ParseJSON(body)
-	if err != nil {
-		return ""
-	}
+	inner, own := n.Member("error")
 	code, ok := n.Member("code")
 	if !ok {
-		inner, _ := n.Member("error")
 		code, _ = inner.Member("code")
 	}
-	if code.Kind != ledger.NodeString {
-		return ""
+	switch {
+	case err == nil && code.Kind == ledger.NodeString && code.Text != "":
+		return code.Text
+	case err != nil || !own || inner.Kind == ledger.NodeNull:
+		return foreign
 	}
-	return code.Text
+	return ""
 }
 
 // refusal names the fields that a validation error is about, as far as they are names

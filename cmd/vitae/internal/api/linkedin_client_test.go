@@ -105,8 +105,11 @@ func TestLinkedInClient(t *testing.T) {
 		}
 		gone := sinks.ItemEntity(e.Name, ids[0])
 		send(sinks.Call{Entity: gone, Verb: sinks.VerbUpdate, Ref: refs[ids[0]], Body: build(gone, sinks.Have{Ref: refs[ids[0]]}).Body})
-		for range 2 { // what is gone already is gone
-			send(sinks.Call{Entity: gone, Verb: sinks.VerbDelete, Ref: refs[ids[0]]})
+		remove := sinks.Call{Entity: gone, Verb: sinks.VerbDelete, Ref: refs[ids[0]], Account: member, Credential: []byte(token)}
+		for _, want := range []sinks.Verdict{sinks.Applied, sinks.TargetGone} { // what is gone already is gone
+			if out := provider.Call(t.Context(), remove); out.Verdict != want {
+				t.Errorf("%s: %+v, want %s", gone, out, want)
+			}
 		}
 	}
 	if sections != 13 {
