@@ -38,8 +38,13 @@ const (
 	more       = "unlisted" // in what is compared: the members that no list shows
 )
 
-// stepAnnounce is the step of an add that the network is to be told about.
-const stepAnnounce = "announce"
+// The steps of an add. The network is told about the one that has stepAnnounce. One that
+// may have been announced before, and is repeated in doubt, has stepAgain: it is told to
+// nobody, so that its form is another under the same key.
+const (
+	stepAnnounce = "announce"
+	stepAgain    = "again"
+)
 
 // sections and members are in the order of PostPress's page. Its page names an
 // experience's members for an edit of an education; the education's own are sent, as in
@@ -155,8 +160,12 @@ func (s *section) build(w *writer, id string, have sinks.Have) (sinks.Payload, e
 		seen[more] = strings.Join(unlisted, ",")
 	}
 	out.Echo = s.echo(seen)
-	if announce, _ := path(n, "postpress.notifyNetwork"); announce.Bool && have.Ref == "" && len(have.Fields) == 0 {
-		out.Steps = []string{stepAnnounce} // no request was ever made for it
+	switch announce, _ := path(n, "postpress.notifyNetwork"); {
+	case have.Ref != "":
+	case announce.Bool && len(have.Fields) == 0:
+		out.Steps, out.Fields = []string{stepAnnounce}, append(out.Fields, notify)
+	case slices.Contains(have.Fields, notify):
+		out.Steps = []string{stepAgain}
 	}
 	return out, nil
 }

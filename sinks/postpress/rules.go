@@ -25,6 +25,10 @@ const (
 	limitExceeded    = "limit_exceeded"
 )
 
+// otherForm: PostPress does not say what it answers to another form under a key that it
+// has seen; this is the usual answer. It says that the announced add came to something.
+const otherForm = "PostPress refuses the add, or has taken the one that was announced before: whether the entry is there is unknown"
+
 const failed = "PostPress failed: whether it took the edit is unknown"
 
 // table says what PostPress's errors mean. Its own words decide, whatever the status is;
@@ -60,6 +64,7 @@ var table = sinks.Table{
 	{Type: "invalid_resource_identifier", Then: sinks.Refused, Name: "invalid_resource_identifier", Say: "PostPress does not take an id, such as postpress.location.id"},
 
 	{Type: "invalid_account", Then: sinks.AccountError, Name: "invalid_account", Say: "the account is not one of LinkedIn's"},
+	{Type: "unprocessable_entity", Step: stepAgain, Then: sinks.Unknown, Name: "other_form", Say: otherForm},
 	{Type: "unprocessable_entity", Then: sinks.Refused, Name: "unprocessable_entity", Say: "PostPress refuses a value"},
 	{Type: alreadyPerformed, Step: stepRead, Then: sinks.Unknown, Name: alreadyPerformed, Say: "a read cannot have been done already"},
 	{Type: alreadyPerformed, Then: sinks.Applied},
@@ -96,6 +101,7 @@ var table = sinks.Table{
 	{Status: http.StatusConflict, Then: sinks.Busy, Wait: 5 * time.Second, Most: 3, Name: "conflict", Say: "another edit is being made"},
 	{Status: http.StatusRequestEntityTooLarge, Then: sinks.Refused, Name: "content_too_large", Say: "a file or a text is larger than PostPress takes"},
 	{Status: http.StatusUnsupportedMediaType, Then: sinks.Refused, Name: "media_type", Say: "PostPress does not take this kind of file or request"},
+	{Status: http.StatusUnprocessableEntity, Step: stepAgain, Then: sinks.Unknown, Name: "other_form", Say: otherForm},
 	{Status: http.StatusUnprocessableEntity, Then: sinks.Refused, Name: "unprocessable_entity", Say: "PostPress refuses a value"},
 	{Status: http.StatusTooManyRequests, Then: sinks.Throttled, Name: sinks.TypeThrottled, Say: "too many requests at once"},
 	{Status: http.StatusInternalServerError, Then: sinks.Unknown, Name: "server_error", Say: failed},

@@ -112,3 +112,58 @@ func TestTheStandInTakesEverything(t *testing.T) {
 		})
 	}
 }
+
+// TestAnAnnouncedAddWhoseAnswerIsLostIsFound: the add is made, nobody hears of it, and no
+// list shows it yet when it is sent again, without a word to the network. The stand-in
+// refuses that other form under the same key; the entry is there once, and not parked.
+func TestAnAnnouncedAddWhoseAnswerIsLostIsFound(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		box, err := sandbox.New(sandbox.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mu sync.Mutex
+		var told []string // of every add, in order
+		refused := 0
+		r.Net.Handler, r.base = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+			rec := httptest.NewRecorder()
+			box.Handler().ServeHTTP(rec, q)
+			mu.Lock()
+			if q.Method == http.MethodPatch {
+				told = append(told, q.Header.Get("X-Vitae-Step"))
+			}
+			if rec.Code == http.StatusUnprocessableEntity {
+				refused++
+			}
+			mu.Unlock()
+			maps.Copy(w.Header(), rec.Header())
+			w.WriteHeader(rec.Code)
+			_, _ = w.Write(rec.Body.Bytes()) // a recorder takes everything
+		}), "https://postpress.example/postpress"
+		id := r.World.Create()
+		r.bind(id)
+		r.start()
+		r.well()
+		if code := r.Ask(http.MethodPost, "/_sandbox/postpress/lag", `{"delay":"3m"}`, nil); code >= 300 {
+			t.Fatal(code)
+		}
+		r.Meet(func(q *http.Request) sinktest.Fate {
+			mu.Lock()
+			defer mu.Unlock()
+			if q.Method == http.MethodPatch && len(told) == 0 {
+				return sinktest.LostAfter
+			}
+			return sinktest.OK
+		})
+		r.World.Put(id, "workExperiences", "one", strings.Replace(founder, `}`, `,"postpress":{"notifyNetwork":true}}`, 1))
+		r.well()
+		r.agrees(id)
+		r.Agrees(id)
+		r.Stop()
+		mu.Lock()
+		defer mu.Unlock()
+		if len(told) < 2 || told[0] != stepAnnounce || slices.Contains(told[1:], stepAnnounce) || refused != len(told)-1 {
+			t.Errorf("the adds were %q, and %d were refused", told, refused)
+		}
+	})
+}
