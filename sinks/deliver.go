@@ -226,7 +226,7 @@ func (v *visit) state() (p *ledger.Profile, seq ledger.Seq, ok bool) {
 // that it needs; a section waits for its items first.
 func (v *visit) have(p *ledger.Profile, seq ledger.Seq) (have Have, ok bool) {
 	m := v.m
-	have = Have{Fields: v.rec.Fields.List(), Ref: v.rec.Ref}
+	have = Have{Fields: v.rec.Fields.List(), Ref: v.rec.Ref, Anew: v.rec.More().Anew}
 	section, item := SplitEntity(v.rec.Entity)
 	i := slices.IndexFunc(v.s.entities, func(e Entity) bool { return e.Name == section })
 	if i > 0 && (item != "" || v.s.entities[i].Items == "") {
@@ -408,7 +408,7 @@ func (v *visit) timeout() (context.Context, context.CancelFunc) {
 
 // call is a call about the entity, as the lane stands.
 func (v *visit) call(entity string) Call {
-	c := Call{Entity: entity, Verb: v.rec.Verb, Account: v.acct, Profile: v.rec.Profile, Credential: v.cred, Fields: v.rec.Fields.List(), Ref: v.rec.Ref, Attempt: v.rec.Attempt,
+	c := Call{Entity: entity, Verb: v.rec.Verb, Account: v.acct, Profile: v.rec.Profile, Credential: v.cred, Fields: v.rec.Fields.List(), Ref: v.rec.Ref, Anew: v.rec.More().Anew, Attempt: v.rec.Attempt,
 		File: func(ctx context.Context, reference string) (File, error) {
 			return v.m.opt.Files(ctx, v.rec.Profile, reference)
 		}}

@@ -421,6 +421,7 @@ func apply(n *Record, in *Input) {
 	case DecideRecreate:
 		n.NotBefore, n.Attempts, n.FirstAt, n.Ref, d.Unsure, n.Fields = in.At, 0, 0, "", false, Names{}
 		n.AckedHash, n.EchoHash, n.EchoAt = 0, 0, 0
+		d.Anew++
 	case DecideDone:
 		in.Verify = OperatorSaid
 		n.acknowledge(&d, in)

@@ -388,7 +388,7 @@ func (w *planner) build(have Have) (p Payload, hash, echo Digest, ok bool, err e
 // standing plans an entity that is no section.
 func (w *planner) standing(entity string) error {
 	w.look(entity)
-	payload, hash, echo, ok, err := w.build(Have{Fields: w.rec.Fields.List(), Ref: w.rec.Ref})
+	payload, hash, echo, ok, err := w.build(Have{Fields: w.rec.Fields.List(), Ref: w.rec.Ref, Anew: w.rec.More().Anew})
 	if err != nil || !ok {
 		return err
 	}

@@ -99,7 +99,7 @@ func (w *planner) items(section string, items []string, known []lane, held []Lis
 		if ref != "" {
 			at = find(held, ref)
 		}
-		payload, hash, echo, ok, err := w.build(Have{Fields: w.rec.Fields.List(), Ref: ref})
+		payload, hash, echo, ok, err := w.build(Have{Fields: w.rec.Fields.List(), Ref: ref, Anew: w.rec.More().Anew})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -172,7 +172,7 @@ func (w *planner) order(section string, items []string, refs map[string]string, 
 func (w *planner) unlisted(e Entity, items []string, known []lane) error {
 	for _, id := range items {
 		w.look(ItemEntity(e.Name, id))
-		payload, hash, _, ok, err := w.build(Have{Fields: w.rec.Fields.List(), Ref: w.rec.Ref})
+		payload, hash, _, ok, err := w.build(Have{Fields: w.rec.Fields.List(), Ref: w.rec.Ref, Anew: w.rec.More().Anew})
 		if err != nil {
 			return err
 		}

@@ -110,6 +110,8 @@ type Have struct {
 	Ref string
 	// Refs are the provider's ids by item, for the body of a section.
 	Refs map[string]string
+	// Anew is how often a person has had the item made anew.
+	Anew int
 }
 
 // Payload is what an entity should be at the provider.
@@ -181,6 +183,7 @@ type Call struct {
 	Fields     []string // for a read
 	Accepted   []string // for a read: the names in the body that the provider has accepted, and is looked after for; nil when there is none
 	Ref        string
+	Anew       int               // how often a person has had the item made anew: an add of the same body is another one each time
 	Step       string            // one of Payload.Steps
 	Results    map[string][]byte // what the steps before came to
 	Attempt    ID

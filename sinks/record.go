@@ -317,6 +317,8 @@ type Detail struct {
 	Learn  bool       `json:"learn,omitempty"` // read back after the next write
 	// Stirred: which items of the section are there has changed since its body was built.
 	Stirred bool `json:"stirred,omitempty"`
+	// Anew counts how often a person had the item made anew. It never goes down.
+	Anew int `json:"anew,omitempty"`
 }
 
 // More is the record's detail, zero when it has none.
@@ -331,7 +333,7 @@ func (r *Record) More() Detail {
 func (r *Record) keep(d Detail) {
 	r.Detail = nil
 	if d.Steps != nil || d.Baseline != nil || d.Task != "" || d.Unsure || d.Reads != 0 || d.ReadAt != 0 || d.Seen != 0 || !d.Plan.IsZero() || d.Pin != 0 ||
-		d.Pinned != 0 || d.Learn || d.Stirred {
+		d.Pinned != 0 || d.Learn || d.Stirred || d.Anew != 0 {
 		r.Detail = &d
 	}
 }

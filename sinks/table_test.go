@@ -53,6 +53,34 @@ func TestRecordForm(t *testing.T) {
 	}
 }
 
+// TestDetailForm pins the stored form of what only some lanes have. A record from before
+// there was "anew" was never made anew.
+func TestDetailForm(t *testing.T) {
+	id, err := ledger.ParseProfileID("01ARZ3NDEKTSV4RRFFQ69G5FAV")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, names := StampOf(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)), NamesOf("7")
+	rec := Record{Key: Key{"shop", id, "notes/a"}, Class: ClassC, Detail: &Detail{Steps: []StepDone{{Name: "s", Result: []byte{1}, Attempt: ID(id)}}, Baseline: &names, Task: "t",
+		Unsure: true, Reads: 1, ReadAt: at, Seen: 2, Plan: ID(id), Pin: 3, Pinned: 4, Learn: true, Stirred: true, Anew: 5}}
+	const before = `{"sink":"shop","profile":"01ARZ3NDEKTSV4RRFFQ69G5FAV","entity":"notes/a","class":"C","phase":"IDLE","rev":0,"bound_seq":0,"want_seq":0,"acked_seq":0,"verify":"none",` +
+		`"steps":[{"k":"s","out":"AQ==","attempt_id":"01ARZ3NDEKTSV4RRFFQ69G5FAV"}],"baseline":"7","task":"t","unsure":true,"resolve_reads":1,"resolve_read_at":"2026-03-01T12:00:00.000Z",` +
+		`"resolve_seen":2,"plan":"01ARZ3NDEKTSV4RRFFQ69G5FAV","pin":3,"pinned":4,"learn":true,"stirred":true`
+	for _, c := range []struct {
+		form string
+		anew int
+	}{{before + `,"anew":5}`, 5}, {before + `}`, 0}} {
+		rec.Detail.Anew = c.anew
+		if got, err := json.Marshal(rec); err != nil || string(got) != c.form {
+			t.Errorf("%v: the stored form is\n%s\nwant\n%s", err, got, c.form)
+		}
+		var back Record
+		if err := json.Unmarshal([]byte(c.form), &back); err != nil || !reflect.DeepEqual(back, rec) {
+			t.Errorf("read back: %v\n%+v\n%+v", err, back.More(), rec.More())
+		}
+	}
+}
+
 func TestWordsRoundTrip(t *testing.T) {
 	for _, e := range Events() {
 		b, err := e.MarshalText()

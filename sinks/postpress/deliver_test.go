@@ -232,6 +232,40 @@ func TestTheNetworkIsToldOnce(t *testing.T) {
 	})
 }
 
+// TestAnEntryThatAPersonWantsAnewIsMade: it was taken out at LinkedIn, and its item becomes
+// what was added before: its add is not answered by the first one's answer. The network hears of
+// it once.
+func TestAnEntryThatAPersonWantsAnewIsMade(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		id := r.World.Create("headline", `"A"`)
+		loud := strings.Replace(founder, `}`, `,"postpress":{"notifyNetwork":true}}`, 1)
+		r.World.Put(id, "workExperiences", "one", loud)
+		r.bind(id)
+		r.start()
+		r.well()
+		for n, role := range []string{"Owner", "Founder", "Owner"} {
+			r.paper.mu.Lock()
+			r.paper.entries["experience"] = nil
+			r.paper.mu.Unlock()
+			r.World.Put(id, "workExperiences", "one", strings.Replace(loud, "Founder", role, 1))
+			if parked := r.rest(); len(parked) != 1 || !strings.Contains(parked[0], sinks.ParkTargetGone) {
+				t.Fatalf("parked: %q", parked)
+			}
+			list, err := r.Manager.Parked(context.Background(), ledger.PostPress)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.World.Decide(id, ledger.PostPress, list[0].ID.String(), string(sinks.Recreate))
+			r.well()
+			r.holds("experience", role)
+			if r.paper.adds != 2+n || r.paper.told != 1 {
+				t.Errorf("%d adds, told %d times", r.paper.adds, r.paper.told)
+			}
+		}
+		r.Stop()
+	})
+}
+
 // TestAWithheldSectionMakesNothing: while LinkedIn withholds a section nothing is added,
 // and what is there already is not added when it shows it again.
 func TestAWithheldSectionMakesNothing(t *testing.T) {

@@ -13,12 +13,15 @@
 // engine looks for the entry in the section. A section that is withheld says nothing.
 //
 // The network is told about an entry only if its item asks for it, and only by the first
-// request that there ever was for it.
+// request for it in the account: not by one that repeats an add in doubt, and not by one
+// that a person asks for anew. An entry that is not in the account that is connected now
+// is another one there.
 //
 // Pictures are lanes of class E of one step, with the file and its settings in one request.
 //
 // An add carries an Idempotency-Key made of the account, the lane and what is sent: the
-// same add has the same key however often it is delivered. All other writes put a value in
+// same add has the same key however often it is delivered, and another one each time that
+// a person asks for the entry to be made anew. All other writes put a value in
 // the place of another, so that repeating one is harmless; their key is the attempt's. If
 // it were made of the value, a value that comes back (A, B, A) would have the key of the
 // first request, and be answered without being written.

@@ -134,12 +134,17 @@ func mediaType(kind string) (name, extension string) {
 	return "application/octet-stream", ".bin"
 }
 
-// keyOf makes the Idempotency-Key of a write. An add's depends on what is added alone, so
-// that a second delivery cannot add it again. The key of any other write is its attempt's.
+// keyOf makes the Idempotency-Key of a write. An add's depends on what is added, and on how
+// often a person has asked for it, alone: a second delivery cannot add it again, and one
+// that a person asks for anew is no second delivery. The key of any other write is its
+// attempt's.
 func keyOf(c sinks.Call) string {
 	parts := []string{c.Account, c.Entity, c.Verb.String()}
-	if c.Verb != sinks.VerbCreate {
+	switch {
+	case c.Verb != sinks.VerbCreate:
 		parts = append(parts, c.Attempt.String())
+	case c.Anew > 0:
+		parts = append(parts, strconv.Itoa(c.Anew))
 	}
 	sum := sha256.New()
 	for _, s := range append(parts, string(c.Body)) {

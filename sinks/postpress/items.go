@@ -162,7 +162,7 @@ func (s *section) build(w *writer, id string, have sinks.Have) (sinks.Payload, e
 	out.Echo = s.echo(seen)
 	switch announce, _ := path(n, "postpress.notifyNetwork"); {
 	case have.Ref != "":
-	case announce.Bool && len(have.Fields) == 0:
+	case announce.Bool && len(have.Fields) == 0 && have.Anew == 0:
 		out.Steps, out.Fields = []string{stepAnnounce}, append(out.Fields, notify)
 	case slices.Contains(have.Fields, notify):
 		out.Steps = []string{stepAgain}

@@ -51,6 +51,9 @@ func TestTrap08AnAddHasOneKeyAcrossRedeliveriesAndAnotherForOtherContent(t *test
 	if again := key(func(c *sinks.Call) { c.Attempt = sinks.ID{9} }); again != first {
 		t.Error("a redelivery has another key")
 	}
+	if again := key(func(c *sinks.Call) { c.Anew, c.Attempt = 1, sinks.ID{9} }); again != key(func(c *sinks.Call) { c.Anew = 1 }) {
+		t.Error("a redelivery of what a person asked for has another key")
+	}
 	if told := key(func(c *sinks.Call) { c.Step = stepAnnounce }); told != first {
 		t.Error("a redelivery that tells nobody has another key")
 	}
@@ -58,13 +61,15 @@ func TestTrap08AnAddHasOneKeyAcrossRedeliveriesAndAnotherForOtherContent(t *test
 	others := []string{first,
 		key(func(c *sinks.Call) { c.Entity = "experience/two" }),
 		key(func(c *sinks.Call) { c.Account = "another" }),
+		key(func(c *sinks.Call) { c.Anew = 1 }), // a person asked for it
+		key(func(c *sinks.Call) { c.Anew, c.Attempt = 2, sinks.ID{9} }),
 		key(func(c *sinks.Call) { c.Body = made(t, "experience/one", p, sinks.Have{}).Body }),
 		key(func(c *sinks.Call) { c.Verb, c.Ref = sinks.VerbUpdate, "77" }),
 		// A value that comes back must be written again: B stands there now.
 		key(func(c *sinks.Call) { c.Verb, c.Ref, c.Attempt = sinks.VerbUpdate, "77", sinks.ID{9} }),
 	}
 	slices.Sort(others)
-	if len(slices.Compact(others)) != 6 {
+	if len(slices.Compact(others)) != 8 {
 		t.Error("different writes have the same key")
 	}
 }
