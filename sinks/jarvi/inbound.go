@@ -184,9 +184,9 @@ func (r *inbound) field(name string, n ledger.Node, at string) {
 			r.refuse(at, ledger.CodeEmpty, "names nothing: leave it out")
 			return
 		}
-		for name, part := range map[string]string{"city": city, "country": country} {
-			if part != "" {
-				r.check(name, ledger.TextNode(part), at)
+		for _, part := range [][2]string{{"city", city}, {"country", country}} {
+			if part[1] != "" {
+				r.check(part[0], ledger.TextNode(part[1]), at)
 			}
 		}
 	default:

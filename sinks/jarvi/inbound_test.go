@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -157,6 +158,27 @@ func TestInboundLocation(t *testing.T) {
 	}
 	if got := wrong(t, `{"location":" , "}`); got["location"] != ledger.CodeEmpty {
 		t.Errorf("%v", got)
+	}
+}
+
+// TestInboundRefusalsAreInOrder: both parts of a place are wrong, and which one is said
+// first is not left to chance.
+func TestInboundRefusalsAreInOrder(t *testing.T) {
+	body := []byte(`{"location":"` + strings.Repeat("c", ledger.MaxText+1) + ", " + strings.Repeat("f", 101) + `"}`)
+	first := ""
+	for range 20 {
+		_, err := ParsePost(body)
+		var refusal *ledger.Refusal
+		if !errors.As(err, &refusal) {
+			t.Fatal(err)
+		}
+		got := fmt.Sprint(refusal.Fields)
+		if first == "" {
+			first = got
+		}
+		if len(refusal.Fields) < 2 || got != first {
+			t.Fatalf("%s\n%s", first, got)
+		}
 	}
 }
 

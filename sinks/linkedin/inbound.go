@@ -311,7 +311,7 @@ func (in *inbound) clearMain(f *field, at string) {
 			in.put(name, array())
 		default:
 			in.clear(name)
-			for locale := range in.w.all.others[name] {
+			for _, locale := range in.w.all.variants(name) {
 				in.clear(name + "@" + locale)
 			}
 		}

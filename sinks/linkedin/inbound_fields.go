@@ -171,7 +171,7 @@ func (in *inbound) putTexts(name string, texts []text, now source) {
 	for _, t := range texts[1:] {
 		in.put(name+"@"+t.locale, ledger.TextNode(t.text))
 	}
-	for locale := range now.others[name] {
+	for _, locale := range now.variants(name) {
 		if !slices.ContainsFunc(texts[1:], func(t text) bool { return t.locale == locale }) {
 			in.clear(name + "@" + locale)
 		}

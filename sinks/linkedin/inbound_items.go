@@ -170,7 +170,7 @@ func (e *entry) clear(m *part, at string) {
 		return
 	}
 	e.inbound.clear(m.from)
-	for locale := range e.now.others[m.from] {
+	for _, locale := range e.now.variants(m.from) {
 		e.inbound.clear(m.from + "@" + locale)
 	}
 	if m.to == theEnd && e.s.from == "workExperiences" {

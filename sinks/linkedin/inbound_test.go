@@ -42,6 +42,45 @@ func uploaded(urn string) (string, error) {
 
 var errBroken = errors.New("broken")
 
+// TestTheSameRequestHasTheSameEdits: byte by byte, however the maps of a profile come out.
+func TestTheSameRequestHasTheSameEdits(t *testing.T) {
+	p := jane(t)
+	for _, locale := range []string{"de_DE", "es_ES", "fr_FR", "it_IT", "nl_NL", "pt_PT"} {
+		set(t, p, "headline@"+locale, `"x"`)
+	}
+	add(t, p, "workExperiences", "w3", `{"jobTitle":"Cook","company":"Inn","description@de_DE":"x","description@es_ES":"x","description@fr_FR":"x","description@it_IT":"x","description@nl_NL":"x","description":"x"}`)
+	for name, make := range map[string]func() (sinks.Edits, error){
+		"delete": func() (sinks.Edits, error) {
+			return ParsePatch([]byte(`{"patch":{"$delete":["headline"]}}`), p, uploaded)
+		},
+		"replace": func() (sinks.Edits, error) {
+			return ParsePatch([]byte(`{"patch":{"$set":{"headline":{"localized":{"en_US":"x"},`+us+`}}}}`), p, uploaded)
+		},
+		"member": func() (sinks.Edits, error) {
+			return ParseItemPatch("positions", refFor("positions", "w3"), []byte(`{"patch":{"$delete":["description"]}}`), p)
+		},
+	} {
+		first := ""
+		for range 20 {
+			edits, err := make()
+			got := string(edits.Patch)
+			for _, e := range edits.Items {
+				got += string(e.Body)
+			}
+			if err != nil || first != "" && got != first || strings.Count(got, "@") < 5 {
+				t.Fatalf("%s: %v\n%s\n%s", name, err, first, got)
+			}
+			first = got
+		}
+	}
+	p.Shared["address"], p.Shared["city"], p.Shared["zzz"] = ledger.Cell{Value: ledger.Value("{")}, ledger.Cell{Value: ledger.Value("{")}, ledger.Cell{Value: ledger.Value("{")}
+	for range 20 {
+		if _, err := fromProfile(p); err == nil || !strings.HasPrefix(err.Error(), "address:") {
+			t.Fatalf("%v", err)
+		}
+	}
+}
+
 // TestItemID: ids are stable, positive, and apart for items and sections.
 func TestItemID(t *testing.T) {
 	if got := ItemID("positions", "w1"); got != ItemID("positions", "w1") || got == ItemID("positions", "w2") || got == ItemID("skills", "w1") {

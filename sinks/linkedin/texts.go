@@ -42,7 +42,7 @@ func (s source) add(name string, n ledger.Node) {
 
 func fromProfile(p *ledger.Profile) (source, error) {
 	s := newSource()
-	for name := range p.Shared {
+	for _, name := range slices.Sorted(maps.Keys(p.Shared)) {
 		v := p.Scalar(name)
 		if v == nil {
 			continue
@@ -73,6 +73,9 @@ func fromObject(n ledger.Node) source {
 	}
 	return s
 }
+
+// variants are the locales, in order, that a text has besides its plain one.
+func (s source) variants(name string) []string { return slices.Sorted(maps.Keys(s.others[name])) }
 
 // text gives a plain text; ok is false when there is none.
 func (s source) text(name string) (string, bool) {
