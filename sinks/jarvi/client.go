@@ -65,7 +65,7 @@ func (*Provider) Rate() sinks.Rate { return sinks.Rate{PerMinute: 20, Burst: 3} 
 const notThereYet = 10 * time.Second
 
 // Call implements sinks.Provider: one POST. Before what is added once, one GET: whether the
-// person is there.
+// person is there, as far as Jarvi can tell.
 func (p *Provider) Call(ctx context.Context, c sinks.Call) sinks.Outcome {
 	name, item := sinks.SplitEntity(c.Entity)
 	s, isSection := sectionOf(name)
@@ -107,7 +107,7 @@ func (p *Provider) add(ctx context.Context, s section, c sinks.Call, request led
 	case out.Verdict == sinks.Throttled, out.Verdict == sinks.SinkError, out.Verdict == sinks.AccountError, out.Verdict == sinks.NotSent:
 		out.Fault.Sent = sinks.SentNo
 		return out
-	case out.Verdict != sinks.Applied && out.Fault.Type != typeFilter:
+	case out.Verdict != sinks.Applied && out.Fault.Type != typeFilter: // a filter that is ignored never tells, however long one waits
 		return wait("unread", "whether Jarvi has the person cannot be read, and nothing was added")
 	case ctx.Err() != nil:
 		return unsent(sinks.NotSent, sinks.TypeNoAnswer, "the time was up before anything was added")

@@ -148,7 +148,8 @@ func TestProfileCall(t *testing.T) {
 const note = `{"externalId":"ext-1","historyEntrySubject":"s"}`
 
 // TestTrap28ANoteIsOnePost: what is added is one POST after one GET, and none when the
-// person is not there or it is not known; what follows the POST is never called unsent.
+// person is not there or it cannot be read; one all the same when Jarvi ignores the filter,
+// and will never tell; what follows the POST is never called unsent.
 func TestTrap28ANoteIsOnePost(t *testing.T) {
 	for _, c := range []struct {
 		get, post int

@@ -10,8 +10,10 @@
 // Notes for the history, resumes and files are sections whose items are lanes of class D:
 // every POST adds another, and nothing reads them back. Each is one POST of its own, made
 // once at most, with the externalId and nothing of the profile; no replay and no change of
-// the profile makes it again. It waits until Jarvi shows the person, so that a note never
-// makes one.
+// the profile makes it again. It waits until Jarvi shows the person, so that a note does not
+// make one. Where Jarvi answers the question for that person with others, it tells nothing
+// of anybody, and there is nothing to wait for: the note is sent. It carries the externalId,
+// so that a person that it made would be the one that the profile comes to.
 //
 // # What cannot be cleared
 //
