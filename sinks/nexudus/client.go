@@ -137,7 +137,8 @@ func (p *Provider) numberOf(ctx context.Context, name, typed string, attempt sin
 }
 
 // list gives the portal's countries, from memory if they are known. A list that cannot be
-// read leaves the edit unsent: it is tried again.
+// read leaves the edit unsent: it is tried again. One that is refused says nothing of the
+// customer: nobody's edits with a country can be sent then.
 func (p *Provider) list(ctx context.Context, attempt sinks.ID) ([]country, sinks.Outcome) {
 	p.mu.Lock()
 	list, at := p.countries, p.readAt
@@ -152,7 +153,7 @@ func (p *Provider) list(ctx context.Context, attempt sinks.ID) ([]country, sinks
 	}
 	got, ok := parseCountries(a.Body)
 	if a.Err != nil || a.Status != http.StatusOK || !ok {
-		return nil, before(fault(a, a, nil), "countries_unread", "the portal's list of countries cannot be read, and no edit was sent")
+		return nil, unlisted(fault(a, a, nil))
 	}
 	p.mu.Lock()
 	p.countries, p.readAt = got, time.Now()
@@ -160,14 +161,17 @@ func (p *Provider) list(ctx context.Context, attempt sinks.ID) ([]country, sinks
 	return got, sinks.Outcome{Verdict: sinks.Applied}
 }
 
-// before makes of the outcome of a read that went before a PATCH one of the PATCH, which
-// was not sent.
-func before(out sinks.Outcome, kind, why string) sinks.Outcome {
+// unlisted makes of the outcome of reading the countries one of the PATCH that needs them,
+// which was not sent.
+func unlisted(out sinks.Outcome) sinks.Outcome {
+	const kind = "countries_unread"
 	out.Fault.Sent = sinks.SentNo
 	switch out.Verdict {
-	case sinks.Throttled, sinks.SinkError, sinks.AccountError:
+	case sinks.Throttled, sinks.SinkError:
+	case sinks.AccountError, sinks.Refused: // no token went with it, and no edit
+		out.Verdict, out.Fault.Type, out.Fault.Message = sinks.SinkError, kind, "the portal refuses to list its countries, which needs no token: the base URL is wrong"
 	default:
-		out.Verdict, out.Fault.Type, out.Fault.Message = sinks.NotSent, kind, why
+		out.Verdict, out.Fault.Type, out.Fault.Message = sinks.NotSent, kind, "the portal's list of countries cannot be read, and no edit was sent"
 	}
 	return out
 }

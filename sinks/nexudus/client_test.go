@@ -255,7 +255,7 @@ func TestCountriesCannotBeRead(t *testing.T) {
 		status int
 		body   string
 		want   sinks.Verdict
-	}{{500, ``, sinks.NotSent}, {404, ``, sinks.NotSent}, {200, `<html>`, sinks.NotSent}, {200, `{"Countries":[]}`, sinks.NotSent}, {429, ``, sinks.Throttled}, {308, ``, sinks.SinkError}} {
+	}{{500, ``, sinks.NotSent}, {401, ``, sinks.SinkError}, {403, ``, sinks.SinkError}, {404, ``, sinks.SinkError}, {400, ``, sinks.SinkError}, {408, ``, sinks.NotSent}, {200, `<html>`, sinks.NotSent}, {200, `{"Countries":[]}`, sinks.NotSent}, {429, ``, sinks.Throttled}, {308, ``, sinks.SinkError}} {
 		p, s := against(t)
 		s.countries = always(c.status, c.body)
 		out := p.Call(t.Context(), call(`{"CountryId":"GB"}`))
