@@ -25,8 +25,9 @@
 //
 // A phone number without a type is sent as WORK: LinkedIn wants one. Apart from that,
 // nothing is cut or altered to make it fit: what LinkedIn cannot hold is not sent, and the
-// reason names the field and the limit. vanityName cannot be emptied there: clearing it
-// is such a reason, until there is another one.
+// reason names the field and the limit. A website's label is carried with the category
+// OTHER only: no other has one there. firstName, lastName and vanityName cannot be emptied
+// there: clearing one is such a reason, until there is another one.
 //
 // What is sent is pure: fields.go for the main resource, items.go for the sections,
 // echo.go for what a read gives. The requests are in client.go, pictures.go, read.go and

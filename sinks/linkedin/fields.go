@@ -203,23 +203,28 @@ func (w *writer) phones(p *ledger.Profile) (ledger.Node, bool) {
 }
 
 // websites makes the links: website, portfolio, then the others. A link that is there
-// already, with the same category, is left out; the one with more locales stays.
+// already, with the same category and (where LinkedIn has one) the same label, is left out;
+// the one with more locales stays.
 func (w *writer) websites(p *ledger.Profile) (ledger.Node, bool) {
-	list, seen := array(), map[[2]string]int{}
+	list, seen := array(), map[[3]string]int{}
 	add := func(s source, category string) {
 		url, _ := w.value(s, "url", local, "websites[].url")
 		n := object()
 		if category != "" {
 			n.Members = append(n.Members, member("category", ledger.TextNode(category)))
 		}
-		if category == "OTHER" {
+		named := ""
+		if category == "OTHER" { // LinkedIn has labels for no other
 			if label, ok := w.value(s, "label", local, "websites[].label"); ok {
+				if named, ok = s.text("label"); !ok {
+					named = string(label.Append(nil)) // it has variants only
+				}
 				n.Members = append(n.Members, member("label", label))
 			}
 		}
 		n.Members = append(n.Members, member("url", url))
 		text, _ := s.text("url")
-		key := [2]string{category, text}
+		key := [3]string{category, text, named}
 		if at, twice := seen[key]; twice {
 			if locales(n) > locales(list.Elems[at]) {
 				list.Elems[at] = n

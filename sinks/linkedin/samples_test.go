@@ -42,6 +42,16 @@ func TestSamples(t *testing.T) {
 			{"websites", "b", `{"category":"PERSONAL","url":"http://www.linkedin-personal.com"}`}},
 			want: `{"websites":[{"category":"OTHER","label":{"localized":{"en_US":"MY OTHER WEBSITE"},` + us + `},"url":{"localized":{"en_US":"http://www.linkedin-other.com"},` + us + `}},
 				{"category":"PERSONAL","url":{"localized":{"en_US":"http://www.linkedin-personal.com"},` + us + `}}]}`},
+		"websites of one address": {set: [][2]string{{"website", `"http://a.example"`}}, add: [][3]string{
+			{"websites", "a", `{"category":"OTHER","label":"Shop","url":"http://b.example"}`},
+			{"websites", "b", `{"category":"OTHER","label":"Laden","url":"http://b.example"}`},
+			{"websites", "c", `{"category":"OTHER","label@fr_FR":"Boutique","url":"http://b.example"}`},
+			{"websites", "d", `{"category":"OTHER","label":"Shop","label@fr_FR":"Boutique","url":"http://b.example"}`}, // the first, and more of it
+			{"websites", "e", `{"category":"PERSONAL","label":"mine","url":"http://a.example"}`}},
+			want: `{"websites":[{"category":"PERSONAL","url":{"localized":{"en_US":"http://a.example"},` + us + `}},
+				{"category":"OTHER","label":{"localized":{"en_US":"Shop","fr_FR":"Boutique"},` + us + `},"url":{"localized":{"en_US":"http://b.example"},` + us + `}},
+				{"category":"OTHER","label":{"localized":{"en_US":"Laden"},` + us + `},"url":{"localized":{"en_US":"http://b.example"},` + us + `}},
+				{"category":"OTHER","label":{"localized":{"fr_FR":"Boutique"},"preferredLocale":{"country":"FR","language":"fr"}},"url":{"localized":{"en_US":"http://b.example"},` + us + `}}]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := state()
