@@ -93,7 +93,7 @@ func (p *Provider) register(ctx context.Context, c sinks.Call) sinks.Outcome {
 	case !ok:
 		return garbage(a.Status)
 	case !p.mayUpload(got.url):
-		return elsewhere(a.Status)
+		return elsewhere(a.Status, sinks.SentYes)
 	}
 	out.Result = object(member("asset", ledger.TextNode(got.asset)), member("uploadUrl", ledger.TextNode(got.url))).Append(nil)
 	return out
@@ -118,7 +118,7 @@ func (p *Provider) upload(ctx context.Context, c sinks.Call, registration string
 	case !ok:
 		return *unsent(sinks.StepGone, "no_place", "a registration came to nothing: the picture is uploaded again")
 	case !p.mayUpload(got.url):
-		return elsewhere(0)
+		return elsewhere(0, sinks.SentNo)
 	case c.File == nil:
 		return mistake("there are no files to open")
 	}
@@ -175,7 +175,9 @@ func originOf(u *url.URL) string {
 	return u.Scheme + "://" + strings.ToLower(u.Hostname()) + ":" + port
 }
 
-func elsewhere(status int) sinks.Outcome {
+// elsewhere refuses an upload URL; status and sent are those of the request that the call
+// made, if it made one.
+func elsewhere(status int, sent sinks.Sent) sinks.Outcome {
 	return sinks.Outcome{Verdict: sinks.SinkError, Fault: sinks.Fault{HTTP: status, Type: "upload_elsewhere",
-		Message: "the upload URL leads neither to the base URL's host nor to LinkedIn's", Sent: sinks.SentNo}}
+		Message: "the upload URL leads neither to the base URL's host nor to LinkedIn's", Sent: sent}}
 }

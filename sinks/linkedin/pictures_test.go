@@ -77,7 +77,7 @@ func TestUploadsGoToLinkedInOnly(t *testing.T) {
 			t.Errorf("%q: sent is %v: %+v", target, sent, out)
 		}
 		out = client(t, always(200, registration("1", target))).Call(context.Background(), register)
-		if may != (out.Verdict == sinks.Applied) || !may && target != "" && (out.Verdict != sinks.SinkError || out.Result != nil) {
+		if may != (out.Verdict == sinks.Applied) || !may && target != "" && (out.Verdict != sinks.SinkError || out.Result != nil || out.Fault.Sent != sinks.SentYes) {
 			t.Errorf("%q is registered: %+v", target, out)
 		}
 	}
