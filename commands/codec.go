@@ -22,6 +22,7 @@ const (
 	kindBind         = "bind"
 	kindUnbind       = "unbind"
 	kindDecide       = "decide"
+	kindRestore      = "restore"
 	kindAll          = "all"
 )
 
@@ -131,6 +132,12 @@ func fromWire(w wire) (ledger.Command, error) {
 		return Unbind(w.Provider)
 	case kindDecide:
 		return Decide(w.Provider, w.Item, w.Action)
+	case kindRestore:
+		c, err := Restore(w.Body, w.View, w.Field, w.Item)
+		if err != nil {
+			return nil, err
+		}
+		return c, nil
 	case kindAll:
 		var parts []ledger.Command
 		for _, p := range w.Parts {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"vitae/commands"
 	"vitae/ledger"
 )
 
@@ -87,9 +88,6 @@ func (s *Server) getProfiles(w http.ResponseWriter, r *http.Request) error {
 	return s.send(w, r, http.StatusOK, out)
 }
 
-// baseName is the name of the default resume until it is given one.
-const baseName = `"Base"`
-
 // resumeHead is what a list of resumes shows of each.
 type resumeHead struct {
 	ID        string       `json:"id"`
@@ -103,7 +101,7 @@ func headOfResume(p *ledger.Profile, id string) resumeHead {
 	re := p.Resumes[id]
 	h := resumeHead{ID: id, Name: re.Fields["name"].Value, IsDefault: id == ledger.Base, CreatedAt: re.CreatedAt.UTC(), UpdatedAt: re.UpdatedAt.UTC()}
 	if h.Name == nil {
-		h.Name = ledger.Value(baseName)
+		h.Name = ledger.Value(`"` + commands.BaseName + `"`)
 	}
 	return h
 }
