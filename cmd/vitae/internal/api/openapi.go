@@ -264,6 +264,8 @@ func parameters() object {
 		parameter("query", "account_id", "The account at the provider that the profile is connected to, or the profile's id.", text),
 		parameter("query", "linkedin_sections", "Sections to show, parted by commas: experience, education, skills or *; with _preview behind, the first entries.", text),
 		parameter("query", "fields", "Only these members, parted by commas.", text),
+		parameter("query", "format", "Which format to write.", object{"type": "string", "enum": []any{"jsonresume", "vcard", "html"}}),
+		parameter("query", "mode", "What becomes of items that the file does not have: merge keeps them, replace takes them away.", object{"type": "string", "enum": []any{"merge", "replace"}}),
 		parameter("query", "action", "What to do.", object{"const": "registerUpload"}),
 		parameter("query", "m", "The secret of the upload, as its URL has it.", text),
 		parameter("query", "exclude", "A check that does not count.", text),

@@ -140,8 +140,12 @@ func dry(r *http.Request) (bool, error) {
 
 // via names the road a request came on; the command line and the console say so.
 func via(r *http.Request) string {
-	if d := exchangeOf(r).route.dialect; d != nil {
-		return d.name
+	rt := exchangeOf(r).route
+	if rt.dialect != nil {
+		return rt.dialect.name
+	}
+	if rt.path == importPath {
+		return "import"
 	}
 	switch v := r.Header.Get("X-Vitae-Via"); v {
 	case "cli", "import", "console":

@@ -73,6 +73,7 @@ func schemas() object {
 	}
 	catalogue(out)
 	sinkSchemas(out)
+	formatSchemas(out)
 	postPressSchemas(out)
 	nexudusSchemas(out)
 	jarviSchemas(out)

@@ -13,8 +13,8 @@ import (
 )
 
 func (a *app) resumeCmd() *cobra.Command {
-	return group("resume", "List, create, show and delete the resumes of a profile", "  vitae resume list",
-		a.resumeListCmd(), a.resumeCreateCmd(), a.resumeShowCmd(), a.resumeDeleteCmd())
+	return group("resume", "List, create, show, export and delete the resumes of a profile", "  vitae resume list",
+		a.resumeListCmd(), a.resumeCreateCmd(), a.resumeShowCmd(), a.resumeExportCmd(), a.resumeDeleteCmd())
 }
 
 func (a *app) resumeListCmd() *cobra.Command {

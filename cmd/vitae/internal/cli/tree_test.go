@@ -25,7 +25,7 @@ func walk(c *cobra.Command, visit func(*cobra.Command)) {
 // mutating are the commands that change something on a server; keep the list complete.
 var mutating = []string{
 	"vitae profile create", "vitae profile set",
-	"vitae resume create", "vitae resume delete",
+	"vitae resume create", "vitae resume delete", "vitae import",
 	"vitae key create", "vitae key revoke",
 	"vitae connection set", "vitae connection remove",
 	"vitae sink pause", "vitae sink resume", "vitae sink redrive", "vitae sink recover",
@@ -34,7 +34,7 @@ var mutating = []string{
 
 // reading are those that do not; a new command must be in one of the lists.
 var reading = []string{
-	"vitae serve", "vitae sandbox", "vitae bench", "vitae fields", "vitae fsck", "vitae version", "vitae completion", "vitae help",
+	"vitae serve", "vitae sandbox", "vitae bench", "vitae fields", "vitae fsck", "vitae version", "vitae completion", "vitae help", "vitae resume export",
 	"vitae config check", "vitae config view",
 	"vitae profile show", "vitae profile history", "vitae resume list", "vitae resume show",
 	"vitae key list", "vitae connection list",

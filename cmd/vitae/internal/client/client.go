@@ -95,7 +95,7 @@ type Call struct {
 	Method string
 	Path   string // "/v1/profile", escaped
 	Query  url.Values
-	Body   []byte // JSON; nil sends no body
+	Body   []byte // JSON unless Header says otherwise; nil sends no body
 	Header http.Header
 	// DryRun asks the server to decide and answer, and to change nothing.
 	DryRun bool
@@ -219,7 +219,7 @@ func (c *Client) request(ctx context.Context, call Call, idempotencyKey string) 
 	}
 	req.Header.Set("Accept", "application/problem+json, application/json")
 	req.Header.Set("User-Agent", "vitae-cli")
-	if call.Body != nil {
+	if call.Body != nil && req.Header.Get("Content-Type") == "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if c.options.Key != "" {
