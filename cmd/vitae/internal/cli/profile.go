@@ -15,9 +15,10 @@ import (
 )
 
 func (a *app) profileCmd() *cobra.Command {
-	return group("profile", "Create, read, edit a profile, and see its history",
+	return group("profile", "Create, read, edit a profile, see its history, and go back",
 		"  vitae profile show --profile 01J8Z3K5V6Q7R8S9T0V1W2X3Y4",
-		a.profileCreateCmd(), a.profileShowCmd(), a.profileSetCmd(), a.profileHistoryCmd())
+		a.profileCreateCmd(), a.profileShowCmd(), a.profileSetCmd(), a.profileHistoryCmd(),
+		a.profileBlameCmd(), a.profileDiffCmd(), a.profileRestoreCmd())
 }
 
 func (a *app) profileCreateCmd() *cobra.Command {
@@ -140,14 +141,8 @@ FIELD:=JSON takes the JSON as it stands, for a text that looks like one of these
 			if call.Body, err = a.parseValues(args); err != nil {
 				return err
 			}
-			if call.Header, err = reasonHeader(reason); err != nil {
+			if call.Header, err = editHeader(reason, ifMatch); err != nil {
 				return err
-			}
-			if ifMatch != "" {
-				if call.Header == nil {
-					call.Header = http.Header{}
-				}
-				call.Header.Set("If-Match", entityTag(ifMatch))
 			}
 			r, err := a.call(c.Context(), cl, call, nil)
 			if err != nil {
@@ -186,55 +181,47 @@ func (a *app) printEdit(raw json.RawMessage) error {
 }
 
 func (a *app) profileHistoryCmd() *cobra.Command {
-	filters := map[string]*string{}
 	var limit int
 	c := &cobra.Command{
 		Use:   "history",
 		Short: "List the events of a profile, oldest first",
 		Example: `  vitae profile history
   vitae profile history --field jobTitle --view shared
+  vitae profile history --from 2026-05-01T00:00:00Z --to 2026-05-31T23:59:59Z --actor admin
   vitae profile history --limit 20 -o jsonl`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			cl, err := a.connectAbout()
-			if err != nil {
-				return err
-			}
-			if limit < 0 {
-				return usage("--limit must be 0 (all) or more")
-			}
-			path, err := a.namedPath(c.Context(), cl)
-			if err != nil {
-				return err
-			}
-			q := url.Values{}
-			for name, v := range filters {
-				if *v != "" {
-					q.Set(name, *v)
-				}
-			}
-			var events []json.RawMessage
-			err = a.pages(c.Context(), cl, path+"/history", q, limit, func(page []json.RawMessage) error {
-				if a.output != "jsonl" {
-					events = append(events, page...)
-					return nil
-				}
-				return a.list(page, nil, nil) // line by line, as they come
-			})
-			if err != nil || a.output == "jsonl" {
-				return err
-			}
-			return a.list(events, row{"SEQ", "TIME", "ACTOR", "VIA", "VIEW", "FIELD", "ITEM", "OP", "VALUE"}, eventRow)
-		},
 	}
-	for name, help := range map[string]string{
-		"field": "only this field",
-		"view":  `only this view: "shared", "base" or a resume's id`,
-		"actor": "only edits by this actor",
-		"via":   "only edits that came this way: api, cli, a provider's dialect",
-		"after": "go on after this cursor",
-	} {
-		filters[name] = c.Flags().String(name, "", help)
+	query := texts(c, map[string]string{
+		"field": "only this field", "view": viewHelp, "item": "only this item of a collection, or this provider's connection",
+		"op": "only events that did this: set, clear, put, remove, order and more", "actor": "only edits by this actor",
+		"via": "only edits that came this way: native, cli, a provider's dialect", "requestId": "only edits of this request",
+		"reason": "only edits whose reason holds this text", "from": "from this sequence, or this time (RFC 3339), on",
+		"to": "up to this sequence, or this time", "after": "go on after this cursor",
+	})
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cl, err := a.connectAbout()
+		if err != nil {
+			return err
+		}
+		if limit < 0 {
+			return usage("--limit must be 0 (all) or more")
+		}
+		path, err := a.namedPath(c.Context(), cl)
+		if err != nil {
+			return err
+		}
+		var events []json.RawMessage
+		err = a.pages(c.Context(), cl, path+"/history", query(), limit, func(page []json.RawMessage) error {
+			if a.output != "jsonl" {
+				events = append(events, page...)
+				return nil
+			}
+			return a.list(page, nil, nil) // line by line, as they come
+		})
+		if err != nil || a.output == "jsonl" {
+			return err
+		}
+		return a.list(events, row{"SEQ", "TIME", "ACTOR", "VIA", "VIEW", "FIELD", "ITEM", "OP", "VALUE"}, eventRow)
 	}
 	c.Flags().IntVar(&limit, "limit", 0, "stop after this many events; 0 lists all")
 	return a.about(c)
@@ -251,13 +238,7 @@ func eventRow(raw json.RawMessage) (row, error) {
 	if err := json.Unmarshal(raw, &e); err != nil {
 		return nil, fmt.Errorf("the server's answer: %w", err)
 	}
-	value := ""
-	if len(e.Value) > 0 && string(e.Value) != "null" {
-		value = scalar(e.Value)
-	}
-	if r := []rune(value); len(r) > 60 {
-		value = string(r[:59]) + "…"
-	}
+	value := inCell(e.Value)
 	if e.Erased {
 		value = "(erased)"
 	}

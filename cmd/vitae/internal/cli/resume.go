@@ -18,17 +18,18 @@ func (a *app) resumeCmd() *cobra.Command {
 }
 
 func (a *app) resumeListCmd() *cobra.Command {
-	return a.about(&cobra.Command{
+	var at string
+	c := &cobra.Command{
 		Use:     "list",
 		Short:   "List the resumes",
-		Example: "  vitae resume list -o json",
+		Example: "  vitae resume list -o json\n  vitae resume list --at 42",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cl, err := a.connectAbout()
 			if err != nil {
 				return err
 			}
-			items, err := a.all(c.Context(), cl, "/v1/resume", nil)
+			items, err := a.all(c.Context(), cl, "/v1/resume", asOf(at))
 			if err != nil {
 				return err
 			}
@@ -44,7 +45,9 @@ func (a *app) resumeListCmd() *cobra.Command {
 				return row{r.ID, r.Name, strconv.FormatBool(r.IsDefault), r.CreatedAt, r.UpdatedAt}, nil
 			})
 		},
-	})
+	}
+	c.Flags().StringVar(&at, "at", "", "the resumes after this sequence, or at this time (RFC 3339)")
+	return a.about(c)
 }
 
 func (a *app) resumeCreateCmd() *cobra.Command {

@@ -24,8 +24,8 @@ func walk(c *cobra.Command, visit func(*cobra.Command)) {
 
 // mutating are the commands that change something on a server; keep the list complete.
 var mutating = []string{
-	"vitae profile create", "vitae profile set",
 	"vitae resume create", "vitae resume delete", "vitae import",
+	"vitae profile create", "vitae profile set", "vitae profile restore",
 	"vitae key create", "vitae key revoke",
 	"vitae connection set", "vitae connection remove",
 	"vitae sink pause", "vitae sink resume", "vitae sink redrive", "vitae sink recover",
@@ -36,7 +36,7 @@ var mutating = []string{
 var reading = []string{
 	"vitae serve", "vitae sandbox", "vitae bench", "vitae fields", "vitae fsck", "vitae version", "vitae completion", "vitae help", "vitae resume export",
 	"vitae config check", "vitae config view",
-	"vitae profile show", "vitae profile history", "vitae resume list", "vitae resume show",
+	"vitae profile show", "vitae profile history", "vitae profile blame", "vitae profile diff", "vitae resume list", "vitae resume show",
 	"vitae key list", "vitae connection list",
 	"vitae sink list", "vitae sink show", "vitae sink wait", "vitae sink parked", "vitae sink plan", "vitae sink journal", "vitae view list",
 }
