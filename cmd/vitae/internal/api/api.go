@@ -133,6 +133,8 @@ type Server struct {
 	tasks   *tasks
 	metrics *metrics
 	openapi []byte
+	docs    []byte // the same as a page
+	docsTag string
 	handler http.Handler
 }
 
@@ -153,6 +155,10 @@ func New(ctx context.Context, d Deps, cfg Config) (*Server, error) {
 	if s.openapi, err = document(routes, cfg.Version); err != nil {
 		return nil, err
 	}
+	if s.docs, err = docs(routes, s.openapi); err != nil {
+		return nil, err
+	}
+	s.docsTag = `"` + ledger.HashOf(s.docs).String()[:16] + `"`
 	s.handler = s.mux(routes)
 	return s, nil
 }

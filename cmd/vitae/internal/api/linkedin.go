@@ -267,7 +267,7 @@ func linkedInSchemas(out object) {
 	out["LinkedInEdit"] = object{"type": "object", "description": `A patch, {"patch":{"$set":{...},"$delete":[...]}}; to create an entry of a section, the entry alone.`}
 	out["LinkedInDone"] = shape(object{"id": number})
 	out["LinkedInPerson"] = shape(object{"id": text}, "id")
-	out["LinkedInRegister"] = shape(object{"registerUploadRequest": shape(object{"recipes": arrayOf(text), "owner": text, "serviceRelationships": object{"type": "array"}},
+	out["LinkedInRegister"] = shape(object{"registerUploadRequest": shape(object{"recipes": arrayOf(text), "owner": text, "serviceRelationships": arrayOf(object{"type": "object"})},
 		"recipes", "owner")}, "registerUploadRequest")
 	out["LinkedInRegistered"] = shape(object{"value": shape(object{"uploadMechanism": object{"type": "object"}, "mediaArtifact": text, "asset": text},
 		"uploadMechanism", "mediaArtifact", "asset")}, "value")

@@ -19,10 +19,10 @@ func document(routes []route, version string) ([]byte, error) {
 	seen := map[string]bool{}
 	for i := range routes {
 		rt := &routes[i]
-		item, ok := paths[rt.path].(object)
+		item, ok := paths[documented(rt.path)].(object)
 		if !ok {
 			item = object{}
-			paths[rt.path] = item
+			paths[documented(rt.path)] = item
 		}
 		item[strings.ToLower(rt.method)] = operation(rt)
 		if !seen[rt.tag] {
@@ -33,6 +33,7 @@ func document(routes []route, version string) ([]byte, error) {
 	return json.Marshal(object{
 		"openapi": "3.1.0",
 		"info": object{"title": "Vitae", "version": version,
+			"contact":     object{"name": "Whoever runs this server"},
 			"summary":     "A career profile as an append-only ledger.",
 			"description": "Profiles, resumes, their history, keys, and the delivery of edits to the providers that hold copies."},
 		"servers":  []any{object{"url": "/"}},
@@ -51,6 +52,10 @@ func document(routes []route, version string) ([]byte, error) {
 	})
 }
 
+// documented is a route's path as OpenAPI writes it: a parameter that takes the rest of the
+// path is one like any other there.
+func documented(path string) string { return strings.ReplaceAll(path, "...}", "}") }
+
 func keySecurity() []any { return []any{object{"bearer": []any{}}, object{"apiKey": []any{}}} }
 
 func ref(name string) object { return object{"$ref": "#/components/schemas/" + name} }
@@ -60,9 +65,7 @@ func operation(rt *route) object {
 	if rt.open {
 		op["security"] = []any{}
 	}
-	if about := needs(rt); about != "" {
-		op["description"] = about
-	}
+	op["description"] = needs(rt)
 	switch {
 	case rt.request == "file":
 		op["requestBody"] = object{"required": true, "content": object{"multipart/form-data": object{"schema": object{"type": "object",
@@ -82,7 +85,7 @@ func operation(rt *route) object {
 	for _, name := range parametersOf(rt) {
 		ps = append(ps, object{"$ref": "#/components/parameters/" + name})
 	}
-	for part := range strings.SplitSeq(rt.path, "/") {
+	for part := range strings.SplitSeq(documented(rt.path), "/") {
 		if name, ok := strings.CutPrefix(part, "{"); ok {
 			name = strings.TrimSuffix(name, "}")
 			ps = append(ps, object{"in": "path", "name": name, "required": true, "schema": object{"type": "string"}})
@@ -96,8 +99,11 @@ func operation(rt *route) object {
 
 // needs says which keys a route takes.
 func needs(rt *route) string {
-	if rt.open || rt.scope == 0 {
-		return ""
+	switch {
+	case rt.open:
+		return "Open: it needs no key."
+	case rt.scope == 0:
+		return "Any key will do."
 	}
 	text := "Needs the scope " + strings.Join(rt.scope.Names(), " or ")
 	if rt.own != 0 {

@@ -30,7 +30,7 @@ func TestOpenAPI(t *testing.T) {
 	n := 0
 	for _, rt := range w.srv.routes() {
 		n++
-		op := doc.Paths[rt.path][strings.ToLower(rt.method)]
+		op := doc.Paths[documented(rt.path)][strings.ToLower(rt.method)]
 		if op == nil {
 			t.Errorf("%s %s is not in the document", rt.method, rt.path)
 			continue
@@ -121,4 +121,32 @@ func TestOpenAPI(t *testing.T) {
 		t.Error("the nexudus object has no onNewWallPost")
 	}
 	w.must(304, call{method: "GET", path: "/openapi.json", header: map[string]string{"If-None-Match": a.header.Get("ETag")}})
+}
+
+// TestDocs: the page has every route, every link in it leads somewhere, and it asks nobody
+// else for anything.
+func TestDocs(t *testing.T) {
+	w := newWorld(t, Config{})
+	a := w.must(200, call{method: "GET", path: "/docs"})
+	for _, rt := range w.srv.routes() {
+		if !strings.Contains(a.body, `<details id="`+rt.id+`">`) {
+			t.Errorf("%s is not on the page", rt.id)
+		}
+	}
+	for part := range strings.SplitSeq(a.body, `href="#`) {
+		name, _, _ := strings.Cut(part, `"`)
+		if !strings.HasPrefix(part, "<!doctype") && !strings.Contains(a.body, `id="`+name+`"`) {
+			t.Errorf("#%s leads nowhere", name)
+		}
+	}
+	for _, bad := range []string{"<script", "src=", "http://", "https://", "url(", "@import", "<link"} {
+		// Texts of the schemas may name an address; nothing fetches it.
+		if head, _, _ := strings.Cut(a.body, `id="schemas"`); strings.Contains(head, bad) {
+			t.Errorf("the page has %q", bad)
+		}
+	}
+	if csp := a.header.Get("Content-Security-Policy"); !strings.HasPrefix(csp, "default-src 'none'") {
+		t.Errorf("policy %q", csp)
+	}
+	w.must(304, call{method: "GET", path: "/docs", header: map[string]string{"If-None-Match": a.header.Get("ETag")}})
 }

@@ -90,9 +90,11 @@ func (s *Server) resumeRoutes() []route {
 	return tagged("resumes", true, out)
 }
 
+type itemPath struct{ path, field, one, schema string }
+
 // itemPaths leads Mokaru's item routes to the collections of base.
-func itemPaths() []struct{ path, field, one, schema string } {
-	return []struct{ path, field, one, schema string }{
+func itemPaths() []itemPath {
+	return []itemPath{
 		{"/v1/experiences", "workExperiences", "Experience", "workExperiences"},
 		{"/v1/education", "educations", "Education", "educations"},
 		{"/v1/skills", "skills", "Skill", "skills"},
@@ -218,6 +220,7 @@ func (s *Server) openRoutes() []route {
 		{method: "GET", path: "/readyz", id: "ready", summary: "What this instance needs is there", run: s.readyz, reply: "text/plain", query: []string{"exclude"}, fails: []int{503}},
 		{method: "GET", path: "/metrics", id: "metrics", summary: "Numbers for Prometheus", run: s.getMetrics, reply: "text/plain"},
 		{method: "GET", path: "/openapi.json", id: "openapi", summary: "This document", run: s.getOpenAPI, reply: "application/json"},
+		{method: "GET", path: "/docs", id: "docs", summary: "The API for people to read", run: s.getDocs, reply: "text/html"},
 		{method: "GET", path: "/problems/{code}", id: "getProblem", summary: "What an error means", run: s.getProblem, reply: "text/plain", fails: []int{404}},
 	}
 	for i := range out {

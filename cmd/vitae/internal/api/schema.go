@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"strings"
 
 	"vitae/ledger"
@@ -104,7 +105,9 @@ func catalogue(out object) {
 			item := members(f.Item)
 			item["properties"].(object)["id"] = object{"type": "string", "maxLength": ledger.MaxID}
 			out[itemSchema(f)] = item
-			out[itemSchema(f)+".patch"] = object{"type": "object", "minProperties": 1, "properties": readable(item["properties"].(object))}
+			if slices.ContainsFunc(itemPaths(), func(p itemPath) bool { return p.schema == f.Name }) {
+				out[itemSchema(f)+".patch"] = object{"type": "object", "minProperties": 1, "properties": readable(item["properties"].(object))}
+			}
 		}
 	}
 	for name, o := range providers {
