@@ -39,6 +39,9 @@ type file struct {
 	pos   Position
 }
 
+// busyTimeout is how long, in milliseconds, the writing connection waits for others.
+const busyTimeout = 10_000
+
 // pragmas of the writing connection. The log grows to 8000 pages of 8 KiB before a checkpoint copies it into the file:
 // pages that are written often are copied once for all of that.
 var writerPragmas = []string{"page_size(8192)", "journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-65536)",
@@ -60,9 +63,12 @@ var errVersion = errors.New("the file has another version")
 
 // openFile opens or creates the file. exclusive keeps every other connection out.
 func openFile(ctx context.Context, m Model, path string, exclusive bool) (_ *file, err error) {
-	pragmas := append([]string{"busy_timeout(10000)"}, writerPragmas...)
+	pragmas := append([]string{fmt.Sprintf("busy_timeout(%d)", busyTimeout)}, writerPragmas...)
 	if exclusive {
 		pragmas = append([]string{"busy_timeout(0)", "locking_mode(EXCLUSIVE)"}, writerPragmas...)
+	}
+	if overwrites(m) {
+		pragmas = append(pragmas, "secure_delete(ON)")
 	}
 	db, err := sql.Open("sqlite", dsn(path, pragmas))
 	if err != nil {

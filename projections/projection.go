@@ -32,6 +32,8 @@ type Projection struct {
 	applying sync.Mutex
 	live     *file
 	closed   bool
+	// unscrubbed: the log may still have what an erasure deleted.
+	unscrubbed bool
 	// swappedAt is where the live file stood when a rebuild put it in place: blocks up to
 	// there may still be on their way to the file before it.
 	swappedAt ledger.Seq
@@ -79,6 +81,11 @@ func Open(ctx context.Context, cfg Config, m Model) (*Projection, error) {
 		p.log = slog.New(slog.DiscardHandler)
 	}
 	p.log = p.log.With("projection", m.Name())
+	if overwrites(m) {
+		if err := remove(p.path + ".rebuild"); err != nil {
+			return nil, fmt.Errorf("open projection %s: %w", m.Name(), err)
+		}
+	}
 	p.live, err = openFile(ctx, m, p.path, false)
 	if errors.Is(err, errVersion) {
 		p.log.Warn("the file has another version; it is made anew", "reason", err.Error())
@@ -89,6 +96,11 @@ func Open(ctx context.Context, cfg Config, m Model) (*Projection, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open projection %s: %w", m.Name(), err)
+	}
+	// A process that ended right after an erasure may have left its traces in the log. Who
+	// else has the file open now is in the way of nothing: the next scrub does it.
+	if err := p.live.scrub(ctx); err != nil && !errors.Is(err, ledger.ErrUnavailable) {
+		return nil, errors.Join(fmt.Errorf("open projection %s: %w", m.Name(), err), p.live.close())
 	}
 	if err := p.openReads(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open projection %s: %w", m.Name(), err), p.live.close())
@@ -373,6 +385,11 @@ func (p *Projection) apply(batch []stream.Located) error {
 	p.waiters.advance(p.live.pos.Seq) // also on error: a part may have been applied
 	if err == nil {
 		p.failed(nil)
+		if p.unscrubbed = p.unscrubbed || erases(batch); p.unscrubbed {
+			// Reads that are in the way are over when the next batch comes, or when Scrub is
+			// asked for.
+			p.unscrubbed = p.live.scrub(context.Background()) != nil
+		}
 	}
 	return err
 }

@@ -56,7 +56,7 @@ type rebuild struct {
 //
 // On nil the new file is live; Report says what differed before. On an error, or when ctx
 // ends, the live file is as it was, and the new one stays as it is for the next Rebuild
-// to go on from. *BusyError: somebody else rebuilds it now. *Fault: a commit cannot be
+// to go on from (unless the model is Overwriting). *BusyError: somebody else rebuilds it now. *Fault: a commit cannot be
 // applied; nothing is swapped.
 //
 // It also heals a projection that refuses to run, or stopped at a fault of its own rows:
@@ -74,6 +74,9 @@ func (p *Projection) Rebuild(ctx context.Context, progress func(Progress)) (Repo
 	rep.Projection, rep.Elapsed = p.model.Name(), time.Since(r.since)
 	if r.file != nil {
 		err = errors.Join(err, r.file.close())
+		if overwrites(p.model) {
+			err = errors.Join(err, remove(p.path+".rebuild"))
+		}
 	}
 	if err != nil {
 		return rep, fmt.Errorf("rebuild projection %s: %w", p.model.Name(), err)

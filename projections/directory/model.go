@@ -25,7 +25,11 @@ const (
 const emailField = "email"
 
 func (model) Name() string { return "directory" }
-func (model) Version() int { return 1 }
+func (model) Version() int { return 2 } // 2: what is deleted is overwritten
+
+// Overwrite implements projections.Overwriting: a keyed hash of what was let go of could
+// be tried values against, by whoever has the vault.
+func (model) Overwrite() {}
 
 // A claim is found by its digest and replaced by its profile. Triggers keep the total, so
 // that asking for it costs nothing.
