@@ -12,6 +12,7 @@ import (
 const (
 	kindCreate       = "create"
 	kindErase        = "erase"
+	kindEmpty        = "empty"
 	kindPatch        = "patch"
 	kindPatchResume  = "patch_resume"
 	kindCreateResume = "create_resume"
@@ -105,6 +106,8 @@ func fromWire(w wire) (ledger.Command, error) {
 			return nil, fmt.Errorf("decode a command of kind %q: no profile", w.Kind)
 		}
 		return Create(*w.Profile, w.Body)
+	case kindEmpty:
+		return Empty(), nil
 	case kindErase:
 		return Erase(), nil
 	case kindPatch:

@@ -35,6 +35,7 @@ func every(t *testing.T) map[string]ledger.Command {
 	add(kindUnbind)(Unbind(ledger.Mokaru))
 	add(kindDecide)(Decide(ledger.LinkedIn, "01J8Z3K5V6Q7R8S9T0V1W2X3Y4", "mark_done"))
 	add(kindErase)(Erase(), nil)
+	add(kindEmpty)(Empty(), nil)
 	b, err := Bind(ledger.Mokaru, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -301,6 +302,7 @@ func TestWireIsOneForm(t *testing.T) {
 		kindUnbind:       `{"kind":"unbind","provider":"mokaru"}`,
 		kindDecide:       `{"kind":"decide","item":"01J8Z3K5V6Q7R8S9T0V1W2X3Y4","provider":"linkedin","action":"mark_done"}`,
 		kindErase:        `{"kind":"erase"}`,
+		kindEmpty:        `{"kind":"empty"}`,
 	}
 	want[kindAll] = `{"kind":"all","parts":[` + want[kindPatch] + `,` + want[kindAddItem] + `,` + want[kindBind] + `]}`
 	for name, c := range every(t) {

@@ -362,6 +362,8 @@ func (m *Manager) resumePlans() {
 		m.begin(a)
 		if r.State.Over() {
 			a.done.Done = r.Total
+		} else {
+			a.done.Moved = r.Total - len(r.Lanes) // lanes of profiles that were erased
 		}
 	}
 }

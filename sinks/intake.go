@@ -140,11 +140,7 @@ func (m *Manager) take(r *ledger.Record, decisions map[*ledger.Event]decision) (
 				one, err = m.decided(AccountKey{e.Item, r.Commit.Profile}, d, r.Commit.Meta.Actor, r.Seq)
 			}
 		case e.Op == ledger.OpErased:
-			for _, a := range append([]*account(nil), m.table.accounts[r.Commit.Profile]...) {
-				if one, err = m.unbind(a.rec.AccountKey, r.Seq); err != nil {
-					return nil, err
-				}
-			}
+			one, err = m.erase(r.Commit.Profile, r.Seq)
 		default:
 			m.concern(r.Commit.Profile, e, r.Seq, at)
 		}
@@ -311,7 +307,10 @@ func (m *Manager) flush(ctx context.Context) error {
 	if !due {
 		return nil
 	}
-	if err := m.compact(ctx); err != nil {
+	m.compacting.Lock()
+	err := m.compact(ctx)
+	m.compacting.Unlock()
+	if err != nil {
 		// Nothing is lost by it: the stream is longer than it needs to be.
 		m.log.Warn("sinks: compacting the lanes", "error", err)
 	}

@@ -94,6 +94,8 @@ type Manager struct {
 	done   chan struct{} // closed when Run has returned
 	runErr error         // after done
 
+	compacting sync.Mutex // held by who rewrites the stream; taken before mu
+
 	mu        sync.Mutex
 	table     *table
 	writer    *stream.Writer
@@ -107,12 +109,14 @@ type Manager struct {
 	written   int                   // records since the last compaction
 	storedPos uint64
 	moving    int // lanes that are not at rest
-	swept     time.Time
-	waiters   int
-	changed   chan struct{} // closed and replaced when something moved and somebody waits
-	fatal     error
-	cancel    context.CancelFunc // ends the run
-	stopping  bool
+	// leaving are the lanes of erased profiles that a worker still has.
+	leaving  map[ledger.ProfileID][]*lane
+	swept    time.Time
+	waiters  int
+	changed  chan struct{} // closed and replaced when something moved and somebody waits
+	fatal    error
+	cancel   context.CancelFunc // ends the run
+	stopping bool
 }
 
 // sink is one provider's run-time state, guarded by the manager's mutex.
@@ -170,7 +174,7 @@ func New(opt Options) (*Manager, error) {
 	}
 	m := &Manager{opt: opt, log: opt.Log, run: NewID(time.Now()), sinks: map[string]*sink{}, ready: make(chan struct{}), done: make(chan struct{}),
 		table: newTable(), dirty: map[*lane]struct{}{},
-		reading: map[*account]struct{}{}, counted: map[*account]*bucket{}, applying: map[ID]*application{}, changed: make(chan struct{})}
+		reading: map[*account]struct{}{}, counted: map[*account]*bucket{}, applying: map[ID]*application{}, leaving: map[ledger.ProfileID][]*lane{}, changed: make(chan struct{})}
 	for _, p := range opt.Providers {
 		if m.sinks[p.Name()] != nil {
 			return nil, fmt.Errorf("sinks: %s is there twice", p.Name())

@@ -361,7 +361,8 @@ func (m *Manager) setCursor(cur cursorRecord) (*stream.Ticket, error) {
 }
 
 // compact rewrites everything that is alive and gives up the stream before it. Records
-// are whole, so a lane's last one is all of it, wherever it stands. The mutex is not held.
+// are whole, so a lane's last one is all of it, wherever it stands. The caller holds
+// compacting, and not the mutex.
 func (m *Manager) compact(ctx context.Context) error {
 	trimmer, ok := m.opt.Blocks.(stream.Trimmer)
 	if !ok {
@@ -416,8 +417,14 @@ func (m *Manager) rewriteRest() (*stream.Ticket, error) {
 	if err == nil && cursor.Seq > 0 {
 		t, err = m.enqueue(change{Cursor: &cursor})
 	}
-	if err == nil && len(m.applying) > 0 {
-		t, err = m.rewritePlans()
+	for _, rest := range []func() (*stream.Ticket, error){m.rewritePlans, m.rewriteEnded} {
+		if err != nil {
+			break
+		}
+		var one *stream.Ticket
+		if one, err = rest(); one != nil {
+			t = one
+		}
 	}
 	return t, err
 }

@@ -53,7 +53,7 @@ type ownerRecord struct {
 	Epoch uint64 `json:"epoch"`
 }
 
-// change is one record of a block: exactly one of its first seven members is set.
+// change is one record of a block: exactly one of its first nine members is set.
 type change struct {
 	Lane    *Record        `json:"lane,omitempty"`
 	Account *AccountRecord `json:"account,omitempty"`
@@ -62,6 +62,8 @@ type change struct {
 	Owner   *ownerRecord   `json:"owner,omitempty"`
 	Drop    *AccountKey    `json:"drop,omitempty"`
 	Plan    *planRecord    `json:"plan,omitempty"`
+	Ended   *endedRecord   `json:"ended,omitempty"`
+	Pad     string         `json:"pad,omitempty"`  // means nothing; see Purge
 	Row     *Row           `json:"row,omitempty"`  // beside Lane: what happened
 	Rows    []Row          `json:"rows,omitempty"` // beside Lane, in a compaction: what stays of its journal
 }
@@ -169,13 +171,14 @@ type table struct {
 	accounts map[ledger.ProfileID][]*account
 	sinks    map[string]*sinkRecord
 	plans    map[ID]*planRecord
+	ended    map[ledger.ProfileID][]Ended // of erased profiles, until Purge
 	cursor   cursorRecord
 	owner    ownerRecord
 	lanes    int
 }
 
 func newTable() *table {
-	return &table{accounts: map[ledger.ProfileID][]*account{}, sinks: map[string]*sinkRecord{}, plans: map[ID]*planRecord{}}
+	return &table{accounts: map[ledger.ProfileID][]*account{}, sinks: map[string]*sinkRecord{}, plans: map[ID]*planRecord{}, ended: map[ledger.ProfileID][]Ended{}}
 }
 
 func (t *table) account(k AccountKey) *account {
@@ -264,6 +267,9 @@ func (t *table) apply(c change) error {
 		t.drop(*c.Drop)
 	case c.Plan != nil:
 		t.applyPlan(c.Plan)
+	case c.Ended != nil:
+		t.end(*c.Ended)
+	case c.Pad != "":
 	default:
 		return fmt.Errorf("lanes: %w: a record of an unknown kind", ledger.ErrFormat)
 	}
