@@ -19,6 +19,8 @@ type Sealer interface {
 	Seal(profile ledger.ProfileID, commit ledger.CommitID, index int, payload []byte) ([]byte, error)
 	// Create makes the profile's key, durably, if it has none.
 	Create(ctx context.Context, profile ledger.ProfileID) error
+	// Digest is a keyed hash under the profile's key; ledger.ErrErased when that is gone.
+	Digest(profile ledger.ProfileID, purpose string, data ...[]byte) ([32]byte, error)
 }
 
 // States is where the committer finds a profile that it does not hold in memory: a
@@ -195,10 +197,31 @@ func (c *Committer) replay(ctx context.Context, req ledger.Request) (ledger.Repl
 	switch {
 	case err != nil || !ok || c.cfg.Clock().Sub(r.Commit.Time) > c.cfg.IdemFor:
 		return ledger.Reply{}, false, err
-	case r.Commit.Idem.Body != req.Idem.Body:
+	}
+	bound, err := c.bind(r.Commit.Profile, req.Idem)
+	switch {
+	case err != nil:
+		return ledger.Reply{}, false, err
+	case r.Commit.Idem.Body != bound.Body:
 		return ledger.Reply{}, false, ledger.ErrIdemMismatch
 	}
 	return replyTo(r.Seq, r.Commit, true), true, nil
+}
+
+// bind puts what an idempotency record says of a request's body under the profile's own
+// key: whoever has every other key can still not try bodies against it once the profile is
+// erased.
+func (c *Committer) bind(p ledger.ProfileID, i *ledger.Idem) (*ledger.Idem, error) {
+	if i == nil {
+		return nil, nil
+	}
+	sum, err := c.cfg.Sealer.Digest(p, "idempotency-body", i.Body[:])
+	if err != nil {
+		return nil, fmt.Errorf("the idempotency record: %w", err)
+	}
+	out := &ledger.Idem{Key: i.Key}
+	copy(out.Body[:], sum[:])
+	return out, nil
 }
 
 func replyTo(seq ledger.Seq, commit *ledger.Commit, replayed bool) ledger.Reply {
@@ -293,8 +316,12 @@ func (c *Committer) seal(ctx context.Context, p *ledger.Profile, req ledger.Requ
 			return nil, nil, fmt.Errorf("making the profile's key: %w", err)
 		}
 	}
+	idem, err := c.bind(p.ID, req.Idem)
+	if err != nil {
+		return nil, nil, err
+	}
 	now := c.cfg.Clock().UTC().Truncate(time.Millisecond)
-	commit := &ledger.Commit{ID: ledger.NewCommitID(now), Profile: p.ID, Time: now, Meta: req.Meta, Idem: req.Idem, Prev: p.Head, Events: events}
+	commit := &ledger.Commit{ID: ledger.NewCommitID(now), Profile: p.ID, Time: now, Meta: req.Meta, Idem: idem, Prev: p.Head, Events: events}
 	size := 400
 	for i := range events {
 		e := &events[i]

@@ -90,6 +90,9 @@ func (v *Vault) PutFile(ctx context.Context, p ledger.ProfileID, mediaType strin
 			err = errors.Join(err, cleanErr)
 		}
 	}
+	if err == nil {
+		err = v.still(ctx, p, func(ctx context.Context) error { return v.files.RemoveAll(ctx, p.String()) })
+	}
 	return f.file(), err
 }
 

@@ -24,6 +24,7 @@ const (
 	forSecrets = "secrets"
 	forFiles   = "files"
 	forDigests = "digests"
+	forOwn     = "own records"
 	forSystem  = "system values"
 )
 

@@ -45,7 +45,20 @@ func (v *Vault) PutSecret(ctx context.Context, p ledger.ProfileID, name string, 
 	if err != nil {
 		return err
 	}
-	return v.keys.Scrub(ctx, key, rev)
+	return errors.Join(v.keys.Scrub(ctx, key, rev), v.still(ctx, p, func(ctx context.Context) error { return v.keys.Remove(ctx, key) }))
+}
+
+// still says whether the profile still has its key after something was stored for it. If
+// it was erased meanwhile, the erasure may have come by before: then what was stored is
+// taken out here. ledger.ErrErased.
+func (v *Vault) still(ctx context.Context, p ledger.ProfileID, takeOut func(context.Context) error) error {
+	_, err := v.ring(ctx, p)
+	if !errors.Is(err, ledger.ErrErased) {
+		return nil // not knowing is no reason to fail: it is stored
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTimeout)
+	defer cancel()
+	return errors.Join(err, takeOut(ctx))
 }
 
 // Secret opens the secret of a name. Errors: ledger.ErrNotFound when there is none (or
@@ -93,7 +106,7 @@ func (v *Vault) ReplaceSecret(ctx context.Context, p ledger.ProfileID, name stri
 	if err != nil {
 		return err
 	}
-	return v.keys.Scrub(ctx, key, rev)
+	return errors.Join(v.keys.Scrub(ctx, key, rev), v.still(ctx, p, func(ctx context.Context) error { return v.keys.Remove(ctx, key) }))
 }
 
 // DeleteSecret takes the secret out and overwrites it; none is no error.

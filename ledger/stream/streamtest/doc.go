@@ -6,6 +6,7 @@ package streamtest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -75,6 +76,11 @@ func (s *Sealer) Seal(p ledger.ProfileID, c ledger.CommitID, index int, payload 
 		return nil, ledger.ErrNotFound
 	}
 	return append(place(p, c, index), payload...), nil
+}
+
+// Digest implements stream.Sealer.
+func (s *Sealer) Digest(p ledger.ProfileID, purpose string, data ...[]byte) ([32]byte, error) {
+	return sha256.Sum256(fmt.Appendf(nil, "%s %q %q", p, purpose, data)), nil
 }
 
 // Open implements ledger.Opener.

@@ -55,7 +55,7 @@ func (s *Server) postKey(w http.ResponseWriter, r *http.Request) error {
 	if dryRun {
 		return s.send(w, r, http.StatusOK, map[string]any{"data": keyView{Name: n.Name, Profile: profileText(n.Profile), Scopes: n.Scopes.Names(), Created: s.now().UTC()}, "dryRun": true})
 	}
-	return s.once(w, r, b, func() (int, any, error) {
+	return s.onceAbout(w, r, n.Profile, b, func() (int, any, error) {
 		k, text, err := s.Keys.Create(r.Context(), n)
 		if err != nil {
 			return 0, nil, err

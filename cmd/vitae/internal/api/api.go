@@ -43,6 +43,9 @@ type Vault interface {
 	SystemDigest(purpose string, data ...[]byte) [32]byte
 	SealSystem(purpose, id string, plain []byte) ([]byte, error)
 	OpenSystem(purpose, id string, sealed []byte) ([]byte, error)
+	// SealOwn and OpenOwn are the same under a profile's key.
+	SealOwn(p ledger.ProfileID, purpose, id string, plain []byte) ([]byte, error)
+	OpenOwn(p ledger.ProfileID, purpose, id string, sealed []byte) ([]byte, error)
 	// Create makes the profile's key; one that is there is kept.
 	Create(ctx context.Context, p ledger.ProfileID) error
 	PutSecret(ctx context.Context, p ledger.ProfileID, name string, secret []byte) error
@@ -50,6 +53,7 @@ type Vault interface {
 	PutFile(ctx context.Context, p ledger.ProfileID, mediaType string, r io.Reader, limit int64) (vault.File, error)
 	OpenFile(ctx context.Context, p ledger.ProfileID, h ledger.Hash) (vault.File, io.ReadCloser, error)
 	HasFile(ctx context.Context, p ledger.ProfileID, h ledger.Hash) (bool, error)
+	// Destroy takes back the key of a profile that did not come to be.
 	Destroy(ctx context.Context, p ledger.ProfileID) error
 }
 
@@ -65,6 +69,8 @@ type Sinks interface {
 	// CaughtUp waits until the sinks have taken in a commit.
 	CaughtUp(ctx context.Context, seq ledger.Seq) error
 	Metrics(ctx context.Context) ([]sinks.Metrics, error)
+	// Clearing says what emptying a profile would take away at the providers.
+	Clearing(ctx context.Context, emptied *ledger.Profile) ([]sinks.Clearing, error)
 	Plan(ctx context.Context, t sinks.Target) (*sinks.Plan, error)
 	Apply(ctx context.Context, id sinks.ID, digest string) (sinks.Progress, error)
 	Cancel(ctx context.Context, id sinks.ID) error
@@ -104,6 +110,8 @@ type Deps struct {
 	// Profiles lists the ids of profiles that exist, behind after, with everything up to
 	// atLeast applied.
 	Profiles func(ctx context.Context, after ledger.ProfileID, limit int, atLeast ledger.Seq) ([]ledger.ProfileID, error)
+	// Erasures carries erasures out.
+	Erasures Erasures
 	// Projections can be listed and rebuilt.
 	Projections []*projections.Projection
 	// Restart runs a projection again that had stopped, after a rebuild.
@@ -141,7 +149,7 @@ type Server struct {
 // New puts the surface together. ctx bounds the tasks it starts (rebuilds, checks): they
 // end with it.
 func New(ctx context.Context, d Deps, cfg Config) (*Server, error) {
-	if d.Core == nil || d.History == nil || d.Vault == nil || d.Keys == nil || d.Sinks == nil || d.Journal == nil || d.Idems == nil || d.Log == nil {
+	if d.Core == nil || d.History == nil || d.Vault == nil || d.Keys == nil || d.Sinks == nil || d.Journal == nil || d.Idems == nil || d.Erasures == nil || d.Log == nil {
 		return nil, errors.New("api: a part is missing")
 	}
 	s := &Server{Deps: d, cfg: cfg, now: d.Now, limits: newLimits()}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"vitae/cmd/vitae/internal/erasure"
 	"vitae/cmd/vitae/internal/keys"
 	"vitae/ledger"
 )
@@ -58,7 +59,7 @@ func benchWorld(b *testing.B) benchmark {
 	if err != nil {
 		b.Fatal(err)
 	}
-	srv, err := New(b.Context(), Deps{Core: w, History: w, Vault: w.vault, Keys: w.keys, Sinks: w.sinks, Journal: &fakeJournal{}, Idems: w.idems,
+	srv, err := New(b.Context(), Deps{Core: w, History: w, Vault: w.vault, Keys: w.keys, Sinks: w.sinks, Journal: &fakeJournal{}, Idems: w.idems, Erasures: erasure.New(erasure.Config{}),
 		Log: slog.New(slog.NewJSONHandler(io.Discard, nil))}, Config{WritePerMinute: 1 << 30})
 	if err != nil {
 		b.Fatal(err)
@@ -70,3 +71,9 @@ type plainSealer struct{}
 
 func (plainSealer) SealSystem(_, _ string, plain []byte) ([]byte, error)  { return plain, nil }
 func (plainSealer) OpenSystem(_, _ string, sealed []byte) ([]byte, error) { return sealed, nil }
+func (plainSealer) SealOwn(_ ledger.ProfileID, _, _ string, plain []byte) ([]byte, error) {
+	return plain, nil
+}
+func (plainSealer) OpenOwn(_ ledger.ProfileID, _, _ string, sealed []byte) ([]byte, error) {
+	return sealed, nil
+}

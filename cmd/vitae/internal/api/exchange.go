@@ -248,6 +248,9 @@ func (s *Server) admit(h http.Header, r *http.Request, x *exchange) error {
 		return fail(http.StatusUnauthorized, "key_missing", "Send an API key as Authorization: Bearer KEY or X-API-KEY: KEY.")
 	}
 	key := s.Keys.Lookup(text)
+	if key == nil && s.Keys.WasErased(text) {
+		return ledger.ErrErased
+	}
 	if key == nil {
 		h.Set("WWW-Authenticate", `Bearer realm="vitae", error="invalid_token"`)
 		return fail(http.StatusUnauthorized, "key_invalid", "Invalid or revoked API key.")

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -154,4 +155,9 @@ func (f *fakeSinks) WaitPlan(ctx context.Context, id sinks.ID, was sinks.Progres
 		f.changed.Wait()
 	}
 	return f.progress, nil
+}
+
+func (f *fakeSinks) Clearing(_ context.Context, emptied *ledger.Profile) ([]sinks.Clearing, error) {
+	return []sinks.Clearing{{Provider: "mokaru", Clears: []sinks.Held{{Entity: "profile", Fields: []string{"phone"}}},
+		Stays: []sinks.Held{{Entity: "profile", Fields: slices.Sorted(maps.Keys(emptied.Shared))}}}}, nil
 }

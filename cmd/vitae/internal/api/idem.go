@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"vitae/ledger"
+	"vitae/ledger/vault"
 )
 
 // idemOf reads the Idempotency-Key, plain or as a quoted string; nil when there is none.
@@ -36,8 +37,9 @@ func (s *Server) idemOf(r *http.Request, body []byte) (*ledger.Idem, error) {
 	return i, nil
 }
 
-// kept is a reply that is kept for its idempotency key. It is sealed: replies hold ids
-// and, once, a new API key.
+// kept is a reply that is kept for its idempotency key. It is sealed, under the key of the
+// profile that the request is about if there is one: replies hold ids and, once, a new API
+// key.
 type kept struct {
 	Body    [16]byte        `json:"b"`
 	Running time.Time       `json:"r,omitzero"` // the request has begun, and not ended
@@ -54,17 +56,40 @@ const abandoned = 2 * time.Minute
 
 const idemPurpose = "idempotency"
 
-func (s *Server) sealKept(key string, k kept) ([]byte, error) {
+func (s *Server) sealKept(about ledger.ProfileID, key string, k kept) ([]byte, error) {
 	b, err := json.Marshal(k)
 	if err != nil {
 		return nil, err
 	}
-	return s.Vault.SealSystem(idemPurpose, key, b)
+	if about.IsZero() {
+		return s.Vault.SealSystem(idemPurpose, key, b)
+	}
+	return s.Vault.SealOwn(about, idemPurpose, key, b)
+}
+
+// openKept reads what sealKept made. What does not open is of a request about another
+// profile.
+func (s *Server) openKept(about ledger.ProfileID, key string, sealed []byte) (*kept, error) {
+	var b []byte
+	var err error
+	if about.IsZero() {
+		b, err = s.Vault.OpenSystem(idemPurpose, key, sealed)
+	} else {
+		b, err = s.Vault.OpenOwn(about, idemPurpose, key, sealed)
+	}
+	if errors.Is(err, vault.ErrCorrupt) {
+		return nil, ledger.ErrIdemMismatch
+	}
+	if err != nil {
+		return nil, err
+	}
+	k := &kept{}
+	return k, json.Unmarshal(b, k)
 }
 
 // recall finds what was answered under an idempotency key; nil when nothing was. The
 // error is ledger.ErrIdemMismatch when it was another request.
-func (s *Server) recall(ctx context.Context, i *ledger.Idem) (*kept, uint64, error) {
+func (s *Server) recall(ctx context.Context, about ledger.ProfileID, i *ledger.Idem) (*kept, uint64, error) {
 	key := hex.EncodeToString(i.Key[:])
 	e, err := s.Idems.Get(ctx, key)
 	if errors.Is(err, ledger.ErrNotFound) {
@@ -73,12 +98,8 @@ func (s *Server) recall(ctx context.Context, i *ledger.Idem) (*kept, uint64, err
 	if err != nil {
 		return nil, 0, err
 	}
-	b, err := s.Vault.OpenSystem(idemPurpose, key, e.Value)
+	k, err := s.openKept(about, key, e.Value)
 	if err != nil {
-		return nil, 0, err
-	}
-	k := &kept{}
-	if err := json.Unmarshal(b, k); err != nil {
 		return nil, 0, err
 	}
 	if k.Body != i.Body {
@@ -100,6 +121,11 @@ func (s *Server) replay(w http.ResponseWriter, r *http.Request, k *kept) {
 // key is taken before, and the reply kept after. do gives the reply's status and body.
 // With a *late error the reply is kept all the same: it is for who asks again.
 func (s *Server) once(w http.ResponseWriter, r *http.Request, body []byte, do func() (int, any, error)) error {
+	return s.onceAbout(w, r, exchangeOf(r).profile, body, do)
+}
+
+// onceAbout is once for a request that is about a profile which its route does not name.
+func (s *Server) onceAbout(w http.ResponseWriter, r *http.Request, about ledger.ProfileID, body []byte, do func() (int, any, error)) error {
 	i, err := s.idemOf(r, body)
 	if err != nil {
 		return err
@@ -111,7 +137,7 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, body []byte, do fu
 		}
 		return s.send(w, r, status, reply)
 	}
-	revision, before, err := s.claim(r.Context(), i)
+	revision, before, err := s.claim(r.Context(), about, i)
 	if err != nil {
 		return err
 	}
@@ -142,7 +168,7 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, body []byte, do fu
 		return err
 	}
 	done = true // it has happened: the key must not do it again
-	sealed, err := s.sealKept(key, kept{Body: i.Body, Status: status, Reply: b})
+	sealed, err := s.sealKept(about, key, kept{Body: i.Body, Status: status, Reply: b})
 	if err == nil {
 		_, err = s.Idems.Update(ctx, key, sealed, revision)
 	}
@@ -167,9 +193,9 @@ func (l *late) Unwrap() error { return l.problem }
 
 // claim takes an idempotency key for a request, or gives the reply that is kept for it.
 // ledger.ErrIdemBusy while another request holds it.
-func (s *Server) claim(ctx context.Context, i *ledger.Idem) (revision uint64, before *kept, err error) {
+func (s *Server) claim(ctx context.Context, about ledger.ProfileID, i *ledger.Idem) (revision uint64, before *kept, err error) {
 	key := hex.EncodeToString(i.Key[:])
-	running, err := s.sealKept(key, kept{Body: i.Body, Running: s.now()})
+	running, err := s.sealKept(about, key, kept{Body: i.Body, Running: s.now()})
 	if err != nil {
 		return 0, nil, err
 	}
@@ -177,7 +203,7 @@ func (s *Server) claim(ctx context.Context, i *ledger.Idem) (revision uint64, be
 	if !errors.Is(err, ledger.ErrExists) {
 		return revision, nil, err
 	}
-	k, at, err := s.recall(ctx, i)
+	k, at, err := s.recall(ctx, about, i)
 	switch {
 	case err != nil:
 		return 0, nil, err
@@ -198,9 +224,9 @@ func (s *Server) claim(ctx context.Context, i *ledger.Idem) (revision uint64, be
 
 // remember keeps the reply of a command that changed nothing, and so left no commit to
 // answer from.
-func (s *Server) remember(ctx context.Context, i *ledger.Idem, status int, tag string, reply []byte) error {
+func (s *Server) remember(ctx context.Context, about ledger.ProfileID, i *ledger.Idem, status int, tag string, reply []byte) error {
 	key := hex.EncodeToString(i.Key[:])
-	sealed, err := s.sealKept(key, kept{Body: i.Body, Status: status, ETag: tag, Reply: reply})
+	sealed, err := s.sealKept(about, key, kept{Body: i.Body, Status: status, ETag: tag, Reply: reply})
 	if err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ func TestIdempotencyInFlight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, before, err := w.srv.claim(t.Context(), i); err != nil || before != nil {
+	if _, before, err := w.srv.claim(t.Context(), ledger.ProfileID{}, i); err != nil || before != nil {
 		t.Fatal(before, err)
 	}
 	if a := w.must(409, c); a.header.Get("Retry-After") == "" || a.json(t)["code"] != "idempotency_key_in_flight" {

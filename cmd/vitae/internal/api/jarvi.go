@@ -240,7 +240,7 @@ func (s *Server) hold(ctx context.Context, purpose, name string) (release func()
 	digest := s.Vault.SystemDigest(purpose, []byte(name))
 	i := &ledger.Idem{}
 	copy(i.Key[:], digest[:])
-	if _, _, err := s.claim(ctx, i); err != nil {
+	if _, _, err := s.claim(ctx, ledger.ProfileID{}, i); err != nil {
 		return nil, err
 	}
 	return func() {

@@ -16,11 +16,13 @@ import (
 
 	"vitae/cmd/vitae/internal/keys"
 	"vitae/ledger"
+	"vitae/ledger/vault"
 	"vitae/sinks/linkedin"
 )
 
 // mediaUpload is a registered upload. It is kept under a digest of the secret that the
-// upload URL has, and sealed; so is what was uploaded, under a digest of the asset.
+// upload URL has, and sealed under the profile's key; so is what was uploaded, under a
+// digest of the asset.
 type mediaUpload struct {
 	Profile ledger.ProfileID `json:"profile"`
 	Asset   string           `json:"asset"` // the end of its URN
@@ -44,16 +46,18 @@ func (s *Server) mediaKey(kind string, parts ...string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// sealMedia makes what is kept under a key.
-func (s *Server) sealMedia(key string, v any) ([]byte, error) {
+// sealMedia makes what is kept under a key: the profile's id, and the rest sealed.
+func (s *Server) sealMedia(p ledger.ProfileID, key string, v any) ([]byte, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
-	return s.Vault.SealSystem(mediaPurpose, key, b)
+	sealed, err := s.Vault.SealOwn(p, mediaPurpose, key, b)
+	return append(p[:], sealed...), err
 }
 
-// openMedia reads what is kept under a key; ledger.ErrNotFound when nothing is.
+// openMedia reads what is kept under a key. Errors: ledger.ErrNotFound when nothing is,
+// ledger.ErrErased.
 func (s *Server) openMedia(ctx context.Context, key string, v any) (keys.Entry, error) {
 	if s.Uploads == nil {
 		return keys.Entry{}, ledger.ErrUnavailable
@@ -62,7 +66,11 @@ func (s *Server) openMedia(ctx context.Context, key string, v any) (keys.Entry, 
 	if err != nil {
 		return e, err
 	}
-	b, err := s.Vault.OpenSystem(mediaPurpose, key, e.Value)
+	var p ledger.ProfileID
+	if copy(p[:], e.Value) < len(p) {
+		return e, vault.ErrCorrupt
+	}
+	b, err := s.Vault.OpenOwn(p, mediaPurpose, key, e.Value[len(p):])
 	if err != nil {
 		return e, err
 	}
@@ -112,7 +120,7 @@ func (s *Server) postAssets(w http.ResponseWriter, r *http.Request) error {
 		up := mediaUpload{Profile: p.ID, Asset: secret(16), Class: reg.Class}
 		token := secret(32)
 		key := s.mediaKey("upload", token)
-		sealed, err := s.sealMedia(key, up)
+		sealed, err := s.sealMedia(p.ID, key, up)
 		if err != nil {
 			return 0, nil, err
 		}
@@ -189,7 +197,7 @@ func (s *Server) putMedia(w http.ResponseWriter, r *http.Request) error {
 // keepAsset says what an asset is from now on.
 func (s *Server) keepAsset(ctx context.Context, up mediaUpload, is mediaFile) error {
 	key := s.mediaKey("asset", up.Profile.String(), up.Asset)
-	sealed, err := s.sealMedia(key, is)
+	sealed, err := s.sealMedia(up.Profile, key, is)
 	if err != nil {
 		return err
 	}

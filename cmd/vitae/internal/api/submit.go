@@ -41,7 +41,7 @@ func (s *Server) submit(w http.ResponseWriter, r *http.Request, profile ledger.P
 	tag := etag(reply.Seq)
 	h["Etag"] = []string{tag}
 	if reply.idem != nil && !reply.Changed {
-		if err := s.remember(r.Context(), reply.idem, status, tag, b); err != nil {
+		if err := s.remember(r.Context(), exchangeOf(r).profile, reply.idem, status, tag, b); err != nil {
 			return err
 		}
 	}
@@ -80,7 +80,7 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request, profile ledger.Prof
 	ctx, cancel := context.WithTimeout(r.Context(), submitTimeout)
 	defer cancel()
 	if o.idem != nil {
-		if k, _, err = s.recall(ctx, o.idem); err != nil || k != nil {
+		if k, _, err = s.recall(ctx, exchangeOf(r).profile, o.idem); err != nil || k != nil {
 			if err == nil && k.running() {
 				err = ledger.ErrIdemBusy
 			}

@@ -14,11 +14,13 @@ import (
 	"testing"
 	"time"
 
+	"vitae/cmd/vitae/internal/erasure"
 	"vitae/cmd/vitae/internal/fsck"
 	"vitae/cmd/vitae/internal/keys"
 	"vitae/ledger"
 	"vitae/ledger/stream"
 	"vitae/ledger/vault"
+	"vitae/sinks"
 )
 
 // adminText is the admin key of every world.
@@ -39,6 +41,8 @@ type world struct {
 	journal *fakeJournal
 	logged  *lockedBuffer
 	clock   *clock
+
+	erasures *erasure.Erasures
 
 	mu        sync.Mutex
 	submitted []ledger.Request
@@ -109,7 +113,13 @@ func newWorld(t *testing.T, cfg Config) *world {
 		cfg.Version = "test"
 	}
 	run, stop := context.WithCancel(context.Background())
-	w.srv, err = New(run, Deps{Core: w, History: w, Vault: w.vault, Keys: w.keys, Sinks: w.sinks, Journal: w.journal, Idems: w.idems, Uploads: keys.NewMemory(), Log: log, Now: w.clock.Now,
+	w.erasures = erasure.New(erasure.Config{Ledger: w.led, Vault: w.vault, Keys: w.keys, Lanes: noLanes{}, Pending: keys.NewMemory(), Receipts: keys.NewMemory(), Log: log, Now: w.clock.Now})
+	erasing := make(chan struct{})
+	go func() {
+		w.erasures.Run(run)
+		close(erasing)
+	}()
+	w.srv, err = New(run, Deps{Core: w, Erasures: w.erasures, History: w, Vault: w.vault, Keys: w.keys, Sinks: w.sinks, Journal: w.journal, Idems: w.idems, Uploads: keys.NewMemory(), Log: log, Now: w.clock.Now,
 		Profiles: func(context.Context, ledger.ProfileID, int, ledger.Seq) ([]ledger.ProfileID, error) { return nil, nil },
 		Fsck: func(_ context.Context, progress func(done, total uint64)) (fsck.Report, error) {
 			progress(1, 2)
@@ -118,9 +128,17 @@ func newWorld(t *testing.T, cfg Config) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { stop(); w.srv.Wait() })
+	t.Cleanup(func() { stop(); w.srv.Wait(); <-erasing })
 	return w
 }
+
+// noLanes is an erasure.Lanes without a delivery.
+type noLanes struct{}
+
+func (noLanes) Erased(context.Context, ledger.ProfileID, ledger.Seq) ([]sinks.Ended, error) {
+	return nil, nil
+}
+func (noLanes) Purge(context.Context, ...ledger.ProfileID) error { return nil }
 
 // Submit implements Core.
 func (w *world) Submit(ctx context.Context, req ledger.Request) (ledger.Reply, error) {

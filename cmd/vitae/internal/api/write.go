@@ -1,8 +1,6 @@
 package api
 
 import (
-	"context"
-	"errors"
 	"net/http"
 
 	"vitae/commands"
@@ -42,31 +40,6 @@ func (s *Server) patchProfile(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.submit(w, r, exchangeOf(r).profile, b, cmd, edited)
-}
-
-// deleteProfile erases: the erased event first, then the key. Asked again after a crash
-// in between, it finishes.
-func (s *Server) deleteProfile(w http.ResponseWriter, r *http.Request) error {
-	x := exchangeOf(r)
-	o, _, err := s.run(w, r, x.profile, nil, commands.Erase())
-	again := errors.Is(err, ledger.ErrErased)
-	if err != nil && !again {
-		return err
-	}
-	if o.dryRun && !again {
-		return s.wouldSucceed(w, r)
-	}
-	if !o.dryRun {
-		// A caller who leaves now must not leave the key behind.
-		if err := s.Vault.Destroy(context.WithoutCancel(r.Context()), x.profile); err != nil {
-			return err
-		}
-	}
-	if again {
-		return ledger.ErrErased
-	}
-	return s.send(w, r, http.StatusOK, map[string]any{"success": true, "receipt": map[string]any{
-		"profile": x.profile, "seq": o.Seq, "commit": o.Commit, "time": o.Time, "erased": true}})
 }
 
 func (s *Server) postResume(w http.ResponseWriter, r *http.Request) error {

@@ -26,6 +26,7 @@ func walk(c *cobra.Command, visit func(*cobra.Command)) {
 var mutating = []string{
 	"vitae resume create", "vitae resume delete", "vitae import",
 	"vitae profile create", "vitae profile set", "vitae profile restore",
+	"vitae profile erase",
 	"vitae key create", "vitae key revoke",
 	"vitae connection set", "vitae connection remove",
 	"vitae sink pause", "vitae sink resume", "vitae sink redrive", "vitae sink recover",
@@ -37,6 +38,7 @@ var reading = []string{
 	"vitae serve", "vitae sandbox", "vitae bench", "vitae fields", "vitae fsck", "vitae version", "vitae completion", "vitae help", "vitae resume export",
 	"vitae config check", "vitae config view",
 	"vitae profile show", "vitae profile history", "vitae profile blame", "vitae profile diff", "vitae resume list", "vitae resume show",
+	"vitae profile receipt",
 	"vitae key list", "vitae connection list",
 	"vitae sink list", "vitae sink show", "vitae sink wait", "vitae sink parked", "vitae sink plan", "vitae sink journal", "vitae view list",
 }

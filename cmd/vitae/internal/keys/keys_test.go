@@ -40,6 +40,9 @@ func TestCreateLookupRevoke(t *testing.T) {
 	kv, v := NewMemory(), newVault(t)
 	s := open(t, kv, v)
 	profile := ledger.NewProfileID(time.Now())
+	if err := v.Create(t.Context(), profile); err != nil {
+		t.Fatal(err)
+	}
 	k, text, err := s.Create(t.Context(), New{Name: "Jane's laptop", Profile: profile, Scopes: ProfileRead | AuditRead})
 	if err != nil {
 		t.Fatal(err)
@@ -241,5 +244,7 @@ func (f *flaky) Watch(ctx context.Context) iter.Seq2[Entry, error] {
 
 type plain struct{}
 
-func (plain) SealSystem(_, _ string, b []byte) ([]byte, error) { return b, nil }
-func (plain) OpenSystem(_, _ string, b []byte) ([]byte, error) { return b, nil }
+func (plain) SealSystem(_, _ string, b []byte) ([]byte, error)                  { return b, nil }
+func (plain) OpenSystem(_, _ string, b []byte) ([]byte, error)                  { return b, nil }
+func (plain) SealOwn(_ ledger.ProfileID, _, _ string, b []byte) ([]byte, error) { return b, nil }
+func (plain) OpenOwn(_ ledger.ProfileID, _, _ string, b []byte) ([]byte, error) { return b, nil }

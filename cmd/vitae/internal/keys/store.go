@@ -31,8 +31,8 @@ const maxText = 1024
 
 // Key is who calls. It is shared and never changes, but for being revoked.
 type Key struct {
-	ID      string // ULID, or "admin"
-	Name    string
+	ID      string           // ULID, or "admin"
+	Name    string           // "" once its profile is erased
 	Profile ledger.ProfileID // whose key it is; zero when it is for all profiles
 	Scopes  Scope
 	Created time.Time
@@ -40,6 +40,7 @@ type Key struct {
 	hash     [sha256.Size]byte
 	lastUsed atomic.Int64 // Unix milliseconds; 0 = not since the start of this instance
 	revoked  atomic.Int64 // Unix milliseconds; 0 = not
+	erased   atomic.Bool  // with its profile
 	done     chan struct{}
 }
 
@@ -78,10 +79,13 @@ func moment(ms int64) time.Time {
 
 const adminID = "admin"
 
-// Sealer seals what is personal in a record. Package vault has the real one.
+// Sealer seals what is personal in a record: the name of a profile's key under the
+// profile's own key, so that it is gone with it. Package vault has the real one.
 type Sealer interface {
 	SealSystem(purpose, id string, plain []byte) ([]byte, error)
 	OpenSystem(purpose, id string, sealed []byte) ([]byte, error)
+	SealOwn(p ledger.ProfileID, purpose, id string, plain []byte) ([]byte, error)
+	OpenOwn(p ledger.ProfileID, purpose, id string, sealed []byte) ([]byte, error)
 }
 
 // namePurpose is the purpose under which names are sealed.
@@ -173,6 +177,7 @@ type record struct {
 	Name    []byte            `json:"name,omitempty"` // sealed
 	Created time.Time         `json:"created"`
 	Revoked *time.Time        `json:"revoked,omitempty"`
+	Erased  bool              `json:"erased,omitempty"` // revoked because its profile was erased
 }
 
 // take brings the memory to what an entry of the bucket says.
@@ -205,8 +210,12 @@ func (s *Store) put(k *Key, revision uint64) {
 	s.revisions[k.ID] = revision
 	if old := s.byID[k.ID]; old != nil {
 		// Whoever holds the old one must see it end.
+		old.erased.Store(old.erased.Load() || k.erased.Load())
 		if at := k.Revoked(); !at.IsZero() {
 			old.end(at)
+		}
+		if k.erased.Load() {
+			s.byID[k.ID], s.byHash[k.hash] = k, k // without its name
 		}
 		return
 	}
@@ -240,16 +249,36 @@ func (s *Store) read(e Entry) (*Key, error) {
 		k.Scopes |= sc
 	}
 	if r.Name != nil {
-		name, err := s.seal.OpenSystem(namePurpose, r.ID, r.Name)
+		name, err := s.openName(k, r.Name)
 		if err != nil {
 			return nil, fmt.Errorf("the name cannot be opened: %w", err)
 		}
 		k.Name = string(name)
 	}
+	k.erased.Store(r.Erased)
 	if r.Revoked != nil {
 		k.end(*r.Revoked)
 	}
 	return k, nil
+}
+
+func (s *Store) sealName(k *Key) ([]byte, error) {
+	if k.ForAll() {
+		return s.seal.SealSystem(namePurpose, k.ID, []byte(k.Name))
+	}
+	return s.seal.SealOwn(k.Profile, namePurpose, k.ID, []byte(k.Name))
+}
+
+// openName opens what sealName sealed; "" when the profile is erased.
+func (s *Store) openName(k *Key, sealed []byte) ([]byte, error) {
+	if k.ForAll() {
+		return s.seal.OpenSystem(namePurpose, k.ID, sealed)
+	}
+	name, err := s.seal.OpenOwn(k.Profile, namePurpose, k.ID, sealed)
+	if errors.Is(err, ledger.ErrErased) {
+		return nil, nil
+	}
+	return name, err
 }
 
 // Lookup finds the key with this text; nil when there is none or it was revoked. It
@@ -326,9 +355,10 @@ func (s *Store) write(k *Key) ([]byte, error) {
 	if at := k.Revoked(); !at.IsZero() {
 		r.Revoked = &at
 	}
-	if k.Name != "" {
+	r.Erased = k.erased.Load()
+	if k.Name != "" && !r.Erased {
 		var err error
-		if r.Name, err = s.seal.SealSystem(namePurpose, k.ID, []byte(k.Name)); err != nil {
+		if r.Name, err = s.sealName(k); err != nil {
 			return nil, fmt.Errorf("seal the key's name: %w", err)
 		}
 	}
@@ -337,6 +367,36 @@ func (s *Store) write(k *Key) ([]byte, error) {
 		return nil, fmt.Errorf("write the key's record: %w", err)
 	}
 	return value, nil
+}
+
+// WasErased says whether the text is that of a key which ended because its profile was
+// erased.
+func (s *Store) WasErased(text string) bool {
+	if text == "" || len(text) > maxText {
+		return false
+	}
+	hash := sha256.Sum256([]byte(text))
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	k := s.byHash[hash]
+	return k != nil && k.erased.Load()
+}
+
+// Erase ends every key of an erased profile, and takes their names out; it says how many
+// there are. It is on stable storage when the error is nil; asked again it does the same
+// again. The profile's key may be destroyed already.
+func (s *Store) Erase(ctx context.Context, p ledger.ProfileID) (int, error) {
+	n := 0
+	for _, k := range s.List() {
+		if k.ForAll() || k.Profile != p {
+			continue
+		}
+		n++
+		if err := s.end(ctx, k.ID, true); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // List gives every stored key, the revoked ones too, oldest first.
@@ -356,7 +416,9 @@ const revokeTries = 5
 
 // Revoke ends a key for good. It is on stable storage and counts here when the error is
 // nil; revoking a revoked key is no error. ledger.ErrNotFound when there is no such key.
-func (s *Store) Revoke(ctx context.Context, id string) error {
+func (s *Store) Revoke(ctx context.Context, id string) error { return s.end(ctx, id, false) }
+
+func (s *Store) end(ctx context.Context, id string, erased bool) error {
 	s.mu.RLock()
 	known := s.byID[id]
 	s.mu.RUnlock()
@@ -372,11 +434,15 @@ func (s *Store) Revoke(ctx context.Context, id string) error {
 		if err != nil {
 			return fmt.Errorf("revoke the API key: %w", err)
 		}
-		if !k.Revoked().IsZero() {
+		if !k.Revoked().IsZero() && (k.erased.Load() || !erased) {
 			s.put(k, e.Revision)
 			return nil
 		}
 		k.end(s.now())
+		if erased {
+			k.erased.Store(true)
+			k.Name = ""
+		}
 		value, err := s.write(k)
 		if err != nil {
 			return err

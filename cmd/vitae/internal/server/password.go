@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"errors"
+	"sync"
 	"time"
 
 	"vitae/ledger"
@@ -14,6 +16,44 @@ const (
 	passwordTimeout = 30 * time.Second
 	passwordPause   = 5 * time.Second
 )
+
+// passwords are the changes that are held now, by profile: how to end each of them.
+type passwords struct {
+	mu   sync.Mutex
+	last uint64
+	held map[ledger.ProfileID]map[uint64]context.CancelFunc
+}
+
+// hold notes a change; release forgets it again.
+func (p *passwords) hold(id ledger.ProfileID, end context.CancelFunc) (release func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held == nil {
+		p.held = map[ledger.ProfileID]map[uint64]context.CancelFunc{}
+	}
+	if p.held[id] == nil {
+		p.held[id] = map[uint64]context.CancelFunc{}
+	}
+	p.last++
+	n := p.last
+	p.held[id][n] = end
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if delete(p.held[id], n); len(p.held[id]) == 0 {
+			delete(p.held, id)
+		}
+	}
+}
+
+// drop ends every change that is held for a profile, because it was erased.
+func (p *passwords) drop(id ledger.ProfileID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, end := range p.held[id] {
+		end()
+	}
+}
 
 // password passes the change of a password on to the portal. It is in this process's
 // memory only, until the portal has answered, at most passwordAge; a process that ends
@@ -28,6 +68,7 @@ func (s *Server) password(run context.Context) func(ctx context.Context, profile
 		s.running.Go(func() {
 			ctx, cancel := context.WithTimeout(run, passwordAge)
 			defer cancel()
+			defer s.passwords.hold(profile, cancel)()
 			end := "expired"
 			for ctx.Err() == nil {
 				wait, done := s.tryPassword(ctx, profile, before, after)
@@ -49,6 +90,9 @@ func (s *Server) password(run context.Context) func(ctx context.Context, profile
 // tryPassword makes one try; done is how it ended, "" when it is to be tried again.
 func (s *Server) tryPassword(ctx context.Context, profile ledger.ProfileID, before, after string) (wait time.Duration, done string) {
 	credential, err := s.core.Vault.Secret(ctx, profile, "credential."+ledger.Nexudus)
+	if errors.Is(err, ledger.ErrErased) {
+		return 0, "dropped: the profile was erased"
+	}
 	if err != nil {
 		return passwordPause, ""
 	}

@@ -48,6 +48,8 @@ type Server struct {
 	running sync.WaitGroup
 	failed  chan error        // why the HTTP server stopped by itself
 	portal  *nexudus.Provider // nil when that sink does not run
+
+	passwords passwords
 }
 
 // drainTimeout is how long a stop waits for requests and deliveries under way.
@@ -109,6 +111,10 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 	if err != nil {
 		return nil, err
 	}
+	erasures, err := s.erasures(ctx, run, store, deliveries, rows)
+	if err != nil {
+		return nil, err
+	}
 	idems, err := s.bucket(ctx, jetstream.KeyValueConfig{Bucket: "IDEMPOTENCY", TTL: 24 * time.Hour})
 	if err != nil {
 		return nil, err
@@ -119,7 +125,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 	}
 	pages := console.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.api.Handler().ServeHTTP(w, r) }), log)
 	s.api, err = api.New(run, api.Deps{Mounts: map[string]http.Handler{"/{$}": pages, "/console/": pages},
-		Core: s.core, History: s.core.History, Vault: s.core.Vault, Keys: store, Sinks: deliveries, Journal: rows, Idems: idems, Uploads: uploads, Log: log,
+		Core: s.core, History: s.core.History, Vault: s.core.Vault, Keys: store, Sinks: deliveries, Journal: rows, Idems: idems, Erasures: erasures, Uploads: uploads, Log: log,
 		Projections: s.core.Projections(), Directory: s.core.Directory, Password: s.password(run),
 		Profiles: func(ctx context.Context, after ledger.ProfileID, limit int, atLeast ledger.Seq) ([]ledger.ProfileID, error) {
 			if err := s.core.Views.Wait(ctx, atLeast); err != nil {
