@@ -85,7 +85,7 @@ func Open(ctx context.Context, cfg Config) (*Feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.applied.Store(uint64(at.position.Seq))
+	f.applied.Store(uint64(at.position.whole()))
 	f.tail.open(at.seq)
 	return f, nil
 }
@@ -140,6 +140,9 @@ type Position struct {
 func (p Position) String() string {
 	return fmt.Sprintf("%s %d %s %d %s %d %d", p.Lineage, p.Seq, p.Commit, p.Events, p.Lanes, p.Pos, p.Done)
 }
+
+// whole is the last commit of which all events are written for certain.
+func (p Position) whole() ledger.Seq { return max(p.Seq, 1) - 1 }
 
 func parsePosition(text string) (p Position, err error) {
 	var commit string
@@ -237,6 +240,9 @@ func (f *Feed) lanes() string {
 	}
 	return f.cfg.Receipts.Lineage()
 }
+
+// Source names the ledger whose events these are, as they do.
+func (f *Feed) Source() string { return f.source }
 
 // Applied is the last commit whose events are in the stream, as far as this instance knows:
 // the one that writes knows it at once.

@@ -82,7 +82,14 @@ type Reader struct {
 	filter Filter
 	next   uint64
 	until  uint64 // the last event to be read; 0: it goes on for ever
+
+	// Done and Stop, when they are not nil, end a wait as the context does, with ErrDone. (A
+	// context of its own would cost each reader a goroutine.)
+	Done, Stop <-chan struct{}
 }
+
+// ErrDone is the error of a Reader whose Done or Stop was closed.
+var ErrDone = errors.New("the reader was told to end")
 
 // Reader makes a reader that begins with event from; 0 is the one behind the head.
 func (f *Feed) Reader(from uint64, filter Filter) *Reader {
@@ -119,6 +126,9 @@ func (r *Reader) Next(ctx context.Context, limit int) ([]*Event, error) {
 		if r.until != 0 && r.next > r.until {
 			return nil, io.EOF
 		}
+		if closed(r.Done) || closed(r.Stop) {
+			return nil, ErrDone
+		}
 		events, after, inside := r.f.tail.read(r.next, &r.filter, limit)
 		if !inside {
 			var err error
@@ -139,12 +149,22 @@ func (r *Reader) Next(ctx context.Context, limit int) ([]*Event, error) {
 			return nil, io.EOF
 		}
 		if inside {
-			next, err := r.f.tail.wait(ctx, r.next, r.filter.profile())
+			next, err := r.f.tail.wait(ctx, r)
 			r.next = next
 			if err != nil {
 				return nil, err
 			}
 		}
+	}
+}
+
+// closed says that a channel is there and closed.
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 	windowBytes  = 16 << 20
 )
 
-// window is the ring of the newest events, in order and without gaps, and those who wait
+// tail is the ring of the newest events, in order and without gaps, and those who wait
 // for more.
 type tail struct {
 	mu    sync.Mutex
@@ -28,6 +28,7 @@ type tail struct {
 	first uint64   // of the oldest event in the ring; head+1 when it is empty
 	head  uint64   // of the newest event that is known
 	bytes int
+	limit int // events that the window holds: windowEvents but in tests
 
 	everybody map[*waiter]struct{}
 	profiles  map[string]map[*waiter]struct{} // by the profile's id
@@ -41,7 +42,7 @@ type waiter struct {
 }
 
 func (t *tail) open(head uint64) {
-	t.ring = make([]*Event, windowEvents)
+	t.ring, t.limit = make([]*Event, windowEvents), windowEvents
 	t.first, t.head = head+1, head
 	t.everybody, t.profiles = map[*waiter]struct{}{}, map[string]map[*waiter]struct{}{}
 }
@@ -61,14 +62,14 @@ func (t *tail) add(events []*Event) {
 			t.first, t.bytes = e.Seq, 0
 		}
 		t.head = e.Seq
-		t.ring[e.Seq%windowEvents] = e
 		t.bytes += e.size()
-		for t.head-t.first+1 > windowEvents-1 || t.bytes > windowBytes && t.first < t.head {
+		for int(t.head-t.first) >= t.limit || t.bytes > windowBytes && t.first < t.head {
 			old := &t.ring[t.first%windowEvents]
 			t.bytes -= (*old).size()
 			*old = nil
 			t.first++
 		}
+		t.ring[e.Seq%windowEvents] = e
 		t.wake(t.everybody, e.Seq)
 		t.wake(t.profiles[e.profile], e.Seq)
 	}
@@ -96,22 +97,22 @@ func (t *tail) forget(w *waiter) {
 	}
 }
 
-// wait returns when there may be an event behind next for the profile, and gives the place
-// to go on at; next itself when there is something already.
-func (t *tail) wait(ctx context.Context, next uint64, profile string) (uint64, error) {
+// wait returns when there may be an event from the reader's place on that concerns it, and
+// gives the place to go on at.
+func (t *tail) wait(ctx context.Context, r *Reader) (uint64, error) {
 	t.mu.Lock()
-	if next <= t.head {
+	if r.next <= t.head {
 		t.mu.Unlock()
-		return next, nil
+		return r.next, nil
 	}
-	w := &waiter{profile: profile, wake: make(chan struct{}, 1)}
-	if profile == "" {
+	w := &waiter{profile: r.filter.profile(), wake: make(chan struct{}, 1)}
+	if w.profile == "" {
 		t.everybody[w] = struct{}{}
 	} else {
-		set := t.profiles[profile]
+		set := t.profiles[w.profile]
 		if set == nil {
 			set = map[*waiter]struct{}{}
-			t.profiles[profile] = set
+			t.profiles[w.profile] = set
 		}
 		set[w] = struct{}{}
 	}
@@ -121,15 +122,19 @@ func (t *tail) wait(ctx context.Context, next uint64, profile string) (uint64, e
 	case <-w.wake:
 	case <-ctx.Done():
 		err = ctx.Err()
+	case <-r.Done:
+		err = ErrDone
+	case <-r.Stop:
+		err = ErrDone
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.forget(w)
 	if w.at != 0 {
-		return max(next, w.at), nil
+		return max(r.next, w.at), err
 	}
 	// Nothing up to the head concerned it.
-	return max(next, t.head+1), err
+	return max(r.next, t.head+1), err
 }
 
 // read gives up to limit events from next on that f takes, and the place behind what was

@@ -98,7 +98,7 @@ func (f *Feed) tenure(ctx context.Context) error {
 		}
 		w.at.Lanes, w.at.Pos, w.at.Done = now, 0, 0
 	}
-	f.applied.Store(uint64(w.at.Seq))
+	f.applied.Store(uint64(w.at.whole()))
 	err = w.follow(ctx)
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -185,17 +185,13 @@ func (w *writer) follow(ctx context.Context) error {
 			if err := w.publish(ctx, w.batch[:n]); err != nil {
 				return err
 			}
-			w.f.applied.Store(uint64(w.batch[n-1].whole()))
+			w.f.applied.Store(uint64(w.batch[n-1].at.whole()))
 			w.batch = w.batch[n:]
 		}
 		w.batch = nil
 		w.f.applied.Store(uint64(w.at.Seq))
 	}
 }
-
-// whole is the last commit that is written whole with a message: the one before, as far as
-// the message knows.
-func (o *outgoing) whole() ledger.Seq { return max(o.at.Seq, 1) - 1 }
 
 func (w *writer) readCommits(ctx context.Context, from ledger.Seq, to chan<- stream.Located) error {
 	for l, err := range w.f.cfg.Ledger.Follow(ctx, from) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,7 @@ import (
 	"vitae/ledger/stream"
 	"vitae/ledger/vault"
 	"vitae/projections"
+	"vitae/projections/changes"
 	"vitae/sinks"
 )
 
@@ -118,6 +120,8 @@ type Deps struct {
 	Restart func(p *projections.Projection)
 	// Fsck checks the ledger.
 	Fsck func(ctx context.Context, progress func(done, total uint64)) (fsck.Report, error)
+	// Feed is what subscribers follow. nil where nobody can.
+	Feed *changes.Feed
 	// Mounts are other handlers by their patterns: the console at "/", the log's tiles,
 	// the feeds. They do their own access control.
 	Mounts map[string]http.Handler
@@ -144,6 +148,9 @@ type Server struct {
 	docs    []byte // the same as a page
 	docsTag string
 	handler http.Handler
+
+	stopping chan struct{} // closed when streams of events must end
+	stop     func()
 }
 
 // New puts the surface together. ctx bounds the tasks it starts (rebuilds, checks): they
@@ -156,6 +163,8 @@ func New(ctx context.Context, d Deps, cfg Config) (*Server, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	s.stopping = make(chan struct{})
+	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	s.tasks = newTasks(ctx, s.now)
 	s.metrics = newMetrics(s)
 	routes := s.routes()
@@ -176,6 +185,10 @@ func (s *Server) Handler() http.Handler { return s.handler }
 
 // Registry has the server's metrics.
 func (s *Server) Registry() *prometheus.Registry { return s.metrics.registry }
+
+// EndStreams ends the streams of events, those that still come too: a server that stops would
+// wait for them for ever.
+func (s *Server) EndStreams() { s.stop() }
 
 // Wait returns when every task that was started has ended; end New's ctx before.
 func (s *Server) Wait() { s.tasks.wait() }

@@ -35,6 +35,8 @@ type Config struct {
 
 	// AllowPrivateWebhooks lets webhooks go to loopback and private addresses.
 	AllowPrivateWebhooks bool
+	// ChangesKeep is how long the feed of changes keeps its events.
+	ChangesKeep time.Duration
 	// RateLimit bounds what one API key may do.
 	RateLimit RateLimit
 	// Sinks has an entry for each provider that edits are delivered to; Providers gives

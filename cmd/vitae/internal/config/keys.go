@@ -128,6 +128,10 @@ func keys() []key {
 			return notNegative(v.num)
 		}},
 	}
+	ks = append(ks, key{name: "changes.keep", kind: duration, def: "720h", put: func(c *Config, v value) error {
+		c.ChangesKeep = v.dur
+		return between(v.dur, time.Minute, 10*365*24*time.Hour)
+	}})
 	for _, p := range Providers() {
 		ks = append(ks, sinkKeys(p)...)
 	}

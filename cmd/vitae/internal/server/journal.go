@@ -11,7 +11,7 @@ import (
 	"vitae/sinks/journal"
 )
 
-// trimPatience is how long a compaction of the lanes waits for the journal. Then the
+// trimPatience is how long a compaction of the lanes waits for who reads them. Then the
 // stream stays as long as it is until the next one.
 const trimPatience = 10 * time.Second
 
@@ -54,11 +54,15 @@ func (s *Server) openJournal(ctx, run context.Context, cfg config.Config, lanes 
 	return j, nil
 }
 
-// beforeTrim lets the journal take in what a compaction of the lanes gives up.
-func beforeTrim(j *journal.Journal) func(ctx context.Context, pos uint64) error {
+// beforeTrim lets the journal and the feed of changes take in what a compaction of the lanes
+// gives up.
+func (s *Server) beforeTrim(j *journal.Journal) func(ctx context.Context, pos uint64) error {
 	return func(ctx context.Context, pos uint64) error {
 		ctx, cancel := context.WithTimeout(ctx, trimPatience)
 		defer cancel()
-		return j.WaitFor(ctx, pos)
+		if err := j.WaitFor(ctx, pos); err != nil {
+			return err
+		}
+		return s.feed.TakenReceipts(ctx, pos)
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"vitae/ledger"
 	"vitae/ledger/stream"
 	"vitae/projections"
+	"vitae/projections/changes"
 	"vitae/sinks"
 	"vitae/sinks/jarvi"
 	"vitae/sinks/journal"
@@ -43,6 +44,8 @@ type Server struct {
 	url     string
 	admin   string
 	idle    silent
+	lanes   *stream.JetStream // what becomes of deliveries
+	feed    *changes.Feed
 
 	run     context.CancelFunc
 	running sync.WaitGroup
@@ -107,6 +110,9 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 	if err != nil {
 		return nil, err
 	}
+	if s.feed, err = s.openFeed(ctx, run, cfg); err != nil {
+		return nil, err
+	}
 	store, err := s.keyStore(ctx, run)
 	if err != nil {
 		return nil, err
@@ -126,6 +132,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 	pages := console.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.api.Handler().ServeHTTP(w, r) }), log)
 	s.api, err = api.New(run, api.Deps{Mounts: map[string]http.Handler{"/{$}": pages, "/console/": pages},
 		Core: s.core, History: s.core.History, Vault: s.core.Vault, Keys: store, Sinks: deliveries, Journal: rows, Idems: idems, Erasures: erasures, Uploads: uploads, Log: log,
+		Feed:        s.feed,
 		Projections: s.core.Projections(), Directory: s.core.Directory, Password: s.password(run),
 		Profiles: func(ctx context.Context, after ledger.ProfileID, limit int, atLeast ledger.Seq) ([]ledger.ProfileID, error) {
 			if err := s.core.Views.Wait(ctx, atLeast); err != nil {
@@ -154,6 +161,7 @@ func (s *Server) listen(address string) error {
 	s.url = "http://" + l.Addr().String()
 	s.http = &http.Server{Handler: s.api.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), ConnState: s.idle.track}
+	s.http.RegisterOnShutdown(s.api.EndStreams)
 	s.running.Go(func() {
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- err
@@ -202,18 +210,17 @@ func (s *Server) deliveries(ctx, run context.Context, cfg config.Config) (*deliv
 	if err != nil {
 		return nil, nil, err
 	}
-	blocks, err := stream.OpenJetStream(ctx, s.core.Engine.JetStream(),
-		stream.StreamConfig{Name: "LANES-0", Subject: "lanes.0", Replicas: s.core.Engine.Replicas(), Trimmable: true})
-	if err != nil {
+	if s.lanes, err = stream.OpenJetStream(ctx, s.core.Engine.JetStream(),
+		stream.StreamConfig{Name: "LANES-0", Subject: "lanes.0", Replicas: s.core.Engine.Replicas(), Trimmable: true}); err != nil {
 		return nil, nil, err
 	}
-	rows, err := s.openJournal(ctx, run, cfg, blocks)
+	rows, err := s.openJournal(ctx, run, cfg, s.lanes)
 	if err != nil {
 		return nil, nil, err
 	}
 	d := &delivery{log: s.log, open: func(valid func() bool) (*sinks.Manager, error) {
-		return sinks.New(sinks.Options{Ledger: s.core.Ledger, States: s.core, Vault: s.core.Vault, Blocks: blocks, Files: s.core.file,
-			Providers: providers, Config: configs, Log: s.log, Exclusive: s.core.Engine.Embedded(), Valid: valid, BeforeTrim: beforeTrim(rows), Probe: probe()})
+		return sinks.New(sinks.Options{Ledger: s.core.Ledger, States: s.core, Vault: s.core.Vault, Blocks: s.lanes, Files: s.core.file,
+			Providers: providers, Config: configs, Log: s.log, Exclusive: s.core.Engine.Embedded(), Valid: valid, BeforeTrim: s.beforeTrim(rows), Probe: probe()})
 	}}
 	if !s.core.Engine.Embedded() {
 		d.lead = s.core.leadSinks
