@@ -54,14 +54,41 @@ func (d *Directory) Account(ctx context.Context, provider, account string, atLea
 	return id, nil
 }
 
-// Email gives the profile with the e-mail address, of several the one that had it first.
-// Letter case does not count. It waits and fails as Account does.
-func (d *Directory) Email(ctx context.Context, email string, atLeast ledger.Seq) (ledger.ProfileID, error) {
-	id, err := d.first(ctx, d.model.digest(kindEmail, "", strings.ToLower(email)), atLeast)
-	if err != nil {
-		return id, fmt.Errorf("profile of an e-mail address: %w", err)
+// Emails gives the profiles with the e-mail address, who had it first before the others;
+// none is no error. Letter case does not count. It waits as Account does.
+func (d *Directory) Emails(ctx context.Context, email string, atLeast ledger.Seq) (ids []ledger.ProfileID, err error) {
+	if err := d.Wait(ctx, atLeast); err != nil {
+		return nil, fmt.Errorf("profiles of an e-mail address: %w", err)
 	}
-	return id, nil
+	digest := d.model.digest(kindEmail, "", strings.ToLower(email))
+	err = d.Read(func(r *projections.Reader) (err error) {
+		ids, err = claimants(r.Query(ctx, queryAll, digest[:]))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("profiles of an e-mail address: %w", err)
+	}
+	return ids, nil
+}
+
+// claimants reads the profiles of rows, and closes them.
+func claimants(rows *sql.Rows, err error) (ids []ledger.ProfileID, _ error) {
+	if err != nil {
+		return nil, err
+	}
+	for rows.Next() {
+		var b []byte
+		if err := rows.Scan(&b); err != nil {
+			return nil, errors.Join(err, rows.Close())
+		}
+		var id ledger.ProfileID
+		if len(b) != len(id) {
+			return nil, errors.Join(fmt.Errorf("%w: a profile id of %d bytes", projections.ErrState, len(b)), rows.Close())
+		}
+		copy(id[:], b)
+		ids = append(ids, id)
+	}
+	return ids, errors.Join(rows.Err(), rows.Close())
 }
 
 // first gives the profile of the oldest claim under a digest.

@@ -147,7 +147,13 @@ func (w *world) account(d *Directory, provider, account string, want ledger.Prof
 
 func (w *world) email(d *Directory, email string, want ledger.ProfileID) {
 	w.Helper()
-	got, err := d.Email(context.Background(), email, w.seq)
+	ids, err := d.Emails(context.Background(), email, w.seq)
+	var got ledger.ProfileID
+	if len(ids) > 0 {
+		got = ids[0]
+	} else if err == nil {
+		err = ledger.ErrNotFound
+	}
 	w.found(email, got, err, want)
 }
 

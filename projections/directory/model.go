@@ -46,10 +46,16 @@ func (model) Schema() []string {
 }
 
 // Indexes of Queries.
-const queryFirst = 0
+const (
+	queryFirst = iota
+	queryAll
+)
 
 func (model) Queries() []string {
-	return []string{`SELECT profile FROM claims WHERE digest = ? ORDER BY seq LIMIT 1`}
+	return []string{
+		`SELECT profile FROM claims WHERE digest = ? ORDER BY seq LIMIT 1`,
+		`SELECT profile FROM claims WHERE digest = ? ORDER BY seq`,
+	}
 }
 
 func (model) Rows() string { return `SELECT claims FROM totals` }

@@ -107,7 +107,7 @@ func ParseWhere(text string) (Where, error) {
 func (w Where) Matches(row ledger.Node) bool { return w.matches == nil || w.matches(row) }
 
 // Only gives the values that a column must have one of, when the where says so at its top:
-// nobody else needs to be looked at. ok is false when it does not.
+// nobody else needs to be looked at. ok is false when it does not, or when one is no text.
 func (w Where) Only(column string) (values []string, ok bool) {
 	n, _ := w.root.Member(column)
 	if v, there := n.Member("_eq"); there && v.Kind == ledger.NodeString {
@@ -115,9 +115,10 @@ func (w Where) Only(column string) (values []string, ok bool) {
 	}
 	v, there := n.Member("_in")
 	for _, e := range v.Elems {
-		if e.Kind == ledger.NodeString {
-			values = append(values, e.Text)
+		if e.Kind != ledger.NodeString {
+			return nil, false
 		}
+		values = append(values, e.Text)
 	}
 	return values, there
 }

@@ -86,6 +86,9 @@ type Directory interface {
 	// Account gives the profile that is connected to the account at the provider, with
 	// everything up to atLeast applied; ledger.ErrNotFound when there is none.
 	Account(ctx context.Context, provider, account string, atLeast ledger.Seq) (ledger.ProfileID, error)
+	// Emails gives the profiles with the address, whatever the case of its letters, with
+	// everything up to atLeast applied.
+	Emails(ctx context.Context, email string, atLeast ledger.Seq) ([]ledger.ProfileID, error)
 }
 
 // Deps are the parts behind the API.

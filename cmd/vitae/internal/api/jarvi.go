@@ -8,7 +8,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"vitae/commands"
@@ -22,9 +21,6 @@ const jarviPath = "/v1/public-api/rest/v2/profiles"
 // maxJarvi is the largest body of a POST there: files are in it. The documentation says
 // 4.5 MB, which leaves open what is counted.
 const maxJarvi = 5 << 20
-
-// jarviPage is how many rows a page has at most.
-const jarviPage = 100
 
 func (s *Server) jarviRoutes() []route {
 	d := &dialect{name: ledger.Jarvi, problem: jarviProblem}
@@ -268,138 +264,6 @@ func (s *Server) putAll(ctx context.Context, profile ledger.ProfileID, files []j
 		}
 	}
 	return nil
-}
-
-// getJarvi finds profiles among those that the key may see.
-func (s *Server) getJarvi(w http.ResponseWriter, r *http.Request) error {
-	q, err := query(r)
-	if err != nil {
-		return err
-	}
-	text := map[string]string{}
-	for name := range q {
-		switch name {
-		case "where", "orderBy", "limit", "offset":
-		default:
-			return ledger.Refuse("", ledger.CodeUnknownField, "The query may only have where, orderBy, limit and offset")
-		}
-		if text[name], err = one(q, name); err != nil {
-			return err
-		}
-	}
-	var where jarvi.Where
-	if q.Has("where") {
-		if where, err = jarvi.ParseWhere(text["where"]); err != nil {
-			return err
-		}
-	}
-	order := jarvi.Order(func([]ledger.Node) {})
-	if q.Has("orderBy") {
-		if order, err = jarvi.ParseOrder(text["orderBy"]); err != nil {
-			return err
-		}
-	}
-	limit, err := number(q, "limit", jarviPage, 0, jarviPage)
-	if err != nil {
-		return err
-	}
-	offset, err := number(q, "offset", 0, 0, 1<<30)
-	if err != nil {
-		return err
-	}
-	rows := []ledger.Node{}
-	err = s.jarviSeen(r, where, func(p *ledger.Profile) error {
-		row, err := jarvi.Row(p)
-		if err == nil && where.Matches(row) {
-			rows = append(rows, row)
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	order(rows)
-	from := min(offset, len(rows))
-	b := append(make([]byte, 0, 4096), `{"data":`...)
-	b = ledger.Node{Kind: ledger.NodeArray, Elems: rows[from:min(from+limit, len(rows))]}.Append(b)
-	b = append(b, `,"total":`...)
-	b = strconv.AppendInt(b, int64(len(rows)), 10)
-	s.raw(w, r, http.StatusOK, append(b, '}'))
-	return nil
-}
-
-// jarviSeen gives each profile that a read could be about, the oldest first: the key's
-// own, those that the where names, or all there are.
-func (s *Server) jarviSeen(r *http.Request, where jarvi.Where, see func(*ledger.Profile) error) error {
-	x := exchangeOf(r)
-	if !x.key.ForAll() || r.Header.Get("X-Vitae-Profile") != "" {
-		p, err := s.accountOf(r, ledger.Jarvi, "")
-		if err != nil {
-			return err
-		}
-		return see(p)
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
-	head, err := s.Core.Head(ctx)
-	if err != nil {
-		return err
-	}
-	seen := map[ledger.ProfileID]bool{}
-	one := func(id ledger.ProfileID) error {
-		if seen[id] {
-			return nil
-		}
-		seen[id] = true
-		p, err := s.Core.Profile(ctx, id, head)
-		switch {
-		case errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrErased), err == nil && p.Erased:
-			return nil
-		case err != nil:
-			return err
-		}
-		return see(p)
-	}
-	if ids, ok := where.Only("id"); ok {
-		for _, text := range ids {
-			if id, ok := jarvi.ParseUUID(text); ok {
-				if err := one(id); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	}
-	if accounts, ok := where.Only("externalId"); ok {
-		for _, account := range accounts {
-			id, err := s.named(r, x, ledger.Jarvi, cmp.Or(account, " ")) // "" would be the key's own
-			if errors.Is(err, ledger.ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if err := one(id); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if s.Profiles == nil {
-		return ledger.ErrUnavailable
-	}
-	for after := (ledger.ProfileID{}); ; {
-		ids, err := s.Profiles(ctx, after, 1000, head)
-		if err != nil || len(ids) == 0 {
-			return err
-		}
-		for _, id := range ids {
-			if err := one(id); err != nil {
-				return err
-			}
-		}
-		after = ids[len(ids)-1]
-	}
 }
 
 // jarviSchemas adds the components of the dialect.

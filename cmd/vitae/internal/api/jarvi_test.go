@@ -3,9 +3,12 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -71,6 +74,20 @@ func (p everybody) Account(ctx context.Context, provider, account string, head l
 		}
 	}
 	return ledger.ProfileID{}, ledger.ErrNotFound
+}
+
+// Emails implements Directory.
+func (p everybody) Emails(ctx context.Context, email string, head ledger.Seq) (ids []ledger.ProfileID, err error) {
+	for _, id := range p.ids() {
+		state, err := p.w.Profile(ctx, id, head)
+		if err != nil {
+			return nil, err
+		}
+		if strings.EqualFold(string(state.Scalar("email")), `"`+email+`"`) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
 }
 
 func jarviWorld(t *testing.T) (*world, everybody) {
@@ -377,6 +394,9 @@ func TestJarviTrapFind(t *testing.T) {
 		`{"id":{"_eq":"` + jarvi.UUID(two) + `"}}`: {"Ben", ""},
 		`{"id":{"_in":["` + jarvi.UUID(two) + `","` + jarvi.UUID(two) + `"]}}`:               {"Ben", ""},
 		`{"externalId":{"_eq":"` + two.String() + `"}}`:                                      {"Ben", ""},
+		`{"preferredEmailAddress":{"_eq":"ann@example.com"}}`:                                {"Ann", "Ann"},
+		`{"preferredEmailAddress":{"_eq":"ANN@example.com"}}`:                                {"", ""},
+		`{"preferredEmailAddress":{"_in":["ann@example.com",null]}}`:                         {"Ann Ben", "Ann"},
 		`{"externalId":{"_eq":"ext-1"},"firstName":{"_eq":"Ben"}}`:                           {"", ""},
 		`{"_or":[{"firstName":{"_eq":"Ben"}},{"preferredEmailAddress":{"_ilike":"%@EX%"}}]}`: {"Ann Ben", "Ann"},
 	} {
@@ -393,7 +413,11 @@ func TestJarviTrapFind(t *testing.T) {
 	if got := find(key, "", "offset", "1"); !slices.Equal(got, []string{"Ben"}) {
 		t.Errorf("%v", got)
 	}
-	for _, bad := range []string{"where=", "where=x", `where={"nope":{"_eq":"x"}}`, `where={"externalId":{"_eqq":"x"}}`, "wher={}", "where={}&where={}", "limit=x", "orderBy=x"} {
+	w.srv.Profiles = nil // an address is looked up, and not looked for among all
+	if got := find(key, `{"preferredEmailAddress":{"_in":["nobody@example.com","ann@example.com"]}}`); !slices.Equal(got, []string{"Ann"}) {
+		t.Errorf("%v", got)
+	}
+	for _, bad := range []string{"where=", "where=x", `where={"nope":{"_eq":"x"}}`, `where={"externalId":{"_eqq":"x"}}`, "wher={}", "where={}&where={}", "limit=x", "orderBy=x", "offset=10001", "offset=-1"} {
 		name, value, _ := strings.Cut(bad, "=")
 		path := jarviPath + "?" + name + "=" + url.QueryEscape(value)
 		if strings.Count(bad, "where") == 2 {
@@ -401,6 +425,32 @@ func TestJarviTrapFind(t *testing.T) {
 		}
 		if a := w.do(call{method: "GET", path: path, key: key}); a.status != 400 || a.json(t)["message"] == "" {
 			t.Errorf("%s: %d %s", bad, a.status, a.body)
+		}
+	}
+}
+
+// TestJarviRowsAreBounded: a page is the one that sorting everything would give, and only
+// some rows are held at a time.
+func TestJarviRowsAreBounded(t *testing.T) {
+	order, err := jarvi.ParseOrder(`{"headline":"desc"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := rand.New(rand.NewPCG(1, 2))
+	for range 20 {
+		var all []ledger.Node
+		keep := d.IntN(60)
+		page := jarviRows{order: order, keep: keep}
+		for i := range 1000 {
+			row := ledger.Node{Kind: ledger.NodeObject, Members: []ledger.NodeMember{{Name: "headline", Node: ledger.TextNode(strconv.Itoa(d.IntN(50)))}, {Name: "id", Node: ledger.TextNode(strconv.Itoa(i))}}}
+			all = append(all, row)
+			if page.add(row); len(page.rows) > 2*keep+jarviPage {
+				t.Fatalf("%d rows are held for %d", len(page.rows), keep)
+			}
+		}
+		order(all)
+		if got := page.first(); page.total != 1000 || !reflect.DeepEqual(got, all[:keep]) {
+			t.Errorf("%d rows of %d: not the first ones", len(got), page.total)
 		}
 	}
 }

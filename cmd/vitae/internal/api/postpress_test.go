@@ -82,6 +82,10 @@ func (d directory) Account(_ context.Context, provider, account string, _ ledger
 	return d.profile, nil
 }
 
+func (directory) Emails(context.Context, string, ledger.Seq) ([]ledger.ProfileID, error) {
+	return nil, nil
+}
+
 // TestPostPressSeedCurl: the example of PostPress's page, with nothing changed but the base
 // URL and the key.
 func TestPostPressSeedCurl(t *testing.T) {
