@@ -20,6 +20,9 @@ func jarviFields() []Field {
 	}
 	custom := own("custom.", KindText, "<uuid>")
 	custom.About = "one field for each of the workspace's custom fields, by its uuid in lower case; always a text"
+	addresses := own("emailAddresses", KindTexts, "emailAddresses")
+	addresses.About = "the e-mail addresses besides email, which is the first there"
+	addresses.Homes[0] = addresses.Homes[0].because("after email, in one text parted by commas")
 	history := once("historyEntries", "notes for the history of the person's file; no part of the profile, kept so that each is sent once",
 		text("subject", to(Jarvi, "historyEntrySubject")),
 		text("message", to(Jarvi, "historyEntryMessage")),
@@ -28,6 +31,7 @@ func jarviFields() []Field {
 	return []Field{
 		own("projectId", KindUUID, "projectId"),
 		own("currentCompanyId", KindText, "currentCompanyId"),
+		addresses,
 		custom,
 		history,
 		once("resumesFiles", "resumes for the person's file; no part of the profile, kept so that each is sent once", file("resumesFiles")...),

@@ -88,7 +88,7 @@ var natives = map[string]string{
 	"postpress.coverPictureSettings.layout.topLeft": `{"x":2,"y":2}`, "postpress.coverPictureSettings.layout.topRight": `{"x":2,"y":2}`,
 
 	"nexudus.billingEmail": `"bills@example.org"`, "nexudus.billingCountryId": `276`,
-	"jarvi.projectId": `"` + aProject + `"`,
+	"jarvi.projectId": `"` + aProject + `"`, "jarvi.emailAddresses": `["jane@example.org"]`,
 }
 
 // native is a value of a field, as the native API takes it; "" when there is none here.
@@ -213,7 +213,8 @@ func parts(field, as string) []string {
 var jarvis = map[string]string{
 	"email": `"emailAddresses":"new@example.org"`, "phone": `"phoneNumbers":"+33752626199"`, "phones": `"phoneNumbers":"+33752626199, +33240493773"`,
 	"city": `"location":"Lyon, France"`, "country": `"location":"Rennes, Germany"`, "linkedIn": `"linkedinUrl":"https://linkedin.com/in/somebody-else"`,
-	"jarvi.projectId": `"projectId":"` + aProject + `"`, "jarvi.custom.": `"` + aCustom + `":"New"`,
+	"jarvi.emailAddresses": `"emailAddresses":"jane@example.com, jane@example.org"`,
+	"jarvi.projectId":      `"projectId":"` + aProject + `"`, "jarvi.custom.": `"` + aCustom + `":"New"`,
 	"jarvi.historyEntries": `"historyEntrySubject":"Interview notes","historyEntryMessage":"They said hello."`,
 	"jarvi.resumesFiles":   `"resumesFiles":[{"fileName":"cv.pdf","data":"data:@file/pdf;base64,JVBERi0="}]`,
 	"jarvi.files":          `"files":[{"fileName":"m.docx","data":"data:@file/vnd.openxmlformats-officedocument.wordprocessingml.document;base64,UEsDBBQ="}]`,

@@ -39,13 +39,16 @@ const (
 	location     = "location"
 )
 
+// otherEmails are the addresses after the first.
+const otherEmails = ledger.Jarvi + "." + emails
+
 // fields are in the order of the page, which is the order in a body. The custom fields
 // come after them, by uuid.
 var fields = []field{
 	{"projectId", []string{"jarvi.projectId"}, false},
 	{"firstName", []string{"firstName"}, true},
 	{"lastName", []string{"lastName"}, true},
-	{emails, []string{"email"}, false},
+	{emails, []string{"email", otherEmails}, false},
 	{phoneNumbers, []string{"phone", "phones"}, false},
 	{"linkedinUrl", []string{"linkedIn"}, false},
 	{location, []string{"city", "country"}, false},
@@ -190,11 +193,11 @@ func (f field) value(p *ledger.Profile) (ledger.Node, error) {
 		}
 		return list(f.name, numbers)
 	case emails:
-		n, err := scalar(p, f.from[0])
-		if err != nil || n.Kind == ledger.NodeNull {
-			return n, err
+		addresses, err := addressesOf(p)
+		if err != nil {
+			return ledger.Node{}, err
 		}
-		return list(f.name, []string{n.Text})
+		return list(f.name, addresses)
 	case location:
 		var places []string
 		for _, name := range f.from {
@@ -212,6 +215,32 @@ func (f field) value(p *ledger.Profile) (ledger.Node, error) {
 		return ledger.TextNode(strings.Join(places, ", ")), nil
 	}
 	return scalar(p, f.from[0])
+}
+
+// addressesOf are the e-mail addresses of a profile, each once: the one that it has
+// everywhere, and those that Jarvi alone has.
+func addressesOf(p *ledger.Profile) (addresses []string, err error) {
+	first, err := scalar(p, "email")
+	if err != nil {
+		return nil, err
+	}
+	if first.Kind == ledger.NodeString {
+		addresses = append(addresses, first.Text)
+	}
+	v := p.Scalar(otherEmails)
+	if v == nil {
+		return addresses, nil
+	}
+	rest, err := ledger.ParseJSON(v)
+	if err != nil || rest.Kind != ledger.NodeArray {
+		return nil, fmt.Errorf("%s: %w", otherEmails, ledger.ErrFormat)
+	}
+	for _, e := range rest.Elems {
+		if !slices.Contains(addresses, e.Text) {
+			addresses = append(addresses, e.Text)
+		}
+	}
+	return addresses, nil
 }
 
 // scalar is a text of the state; null when it is not set.

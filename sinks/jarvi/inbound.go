@@ -58,7 +58,7 @@ func ParseUUID(s string) (id ledger.ProfileID, ok bool) {
 // text is refused: nothing can be cleared this way. The error is a *ledger.Refusal that
 // names every wrong member as the page does.
 //
-// Of the addresses the first is kept as the email, and the others must be addresses. A
+// Of the addresses the first is the email, and the others are kept for Jarvi alone. A
 // file is a data URI, data:@file/<subtype>;base64, and base64 after it without ends of
 // lines, and has something in it.
 func ParsePost(body []byte) (*Inbound, error) {
@@ -169,6 +169,9 @@ func (r *inbound) field(name string, n ledger.Node, at string) {
 			for _, address := range listed(n.Text) {
 				_, _, wrong := f.Check(ledger.TextNode(address), at)
 				errs = append(errs, wrong...)
+			}
+			if len(listed(n.Text)) > 1+ledger.MaxItems {
+				errs = append(errs, ledger.FieldError{Code: ledger.CodeTooMany, Message: "must have at most " + strconv.Itoa(1+ledger.MaxItems) + " addresses"})
 			}
 		} else {
 			f, _, _ := ledger.Lookup("phones")
@@ -318,7 +321,7 @@ func numbered(numbers []string, have []ledger.Item) ledger.Node {
 // that is to be created. hashes are those of Files, in their order; files that have none are
 // left out.
 //
-// The numbers replace the profile's, and those that stay keep their types. A location is a
+// The addresses replace the profile's. So do the numbers, and those that stay keep their types. A location is a
 // city and a country; with one part it is a city alone, and the country is cleared: it
 // would be that of another place. A note and the files are added.
 func (in *Inbound) Edits(p *ledger.Profile, hashes []ledger.Hash) sinks.Edits {
@@ -327,7 +330,18 @@ func (in *Inbound) Edits(p *ledger.Profile, hashes []ledger.Hash) sinks.Edits {
 		f := fields[slices.IndexFunc(fields, func(f field) bool { return f.name == m.Name })]
 		switch m.Name {
 		case emails:
-			patch.Members = append(patch.Members, member("email", ledger.TextNode(listed(m.Node.Text)[0])))
+			addresses := listed(m.Node.Text)
+			patch.Members = append(patch.Members, member("email", ledger.TextNode(addresses[0])))
+			rest := ledger.Node{Kind: ledger.NodeArray}
+			for _, address := range addresses[1:] {
+				rest.Elems = append(rest.Elems, ledger.TextNode(address))
+			}
+			switch {
+			case len(rest.Elems) > 0:
+				own.Members = append(own.Members, member(emails, rest))
+			case p != nil && p.Scalar(otherEmails) != nil:
+				own.Members = append(own.Members, member(emails, ledger.Node{}))
+			}
 		case phoneNumbers:
 			var have []ledger.Item
 			if p != nil {

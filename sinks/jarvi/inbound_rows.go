@@ -24,8 +24,12 @@ func Row(p *ledger.Profile) (ledger.Node, error) {
 		}
 	}
 	external := cmp.Or(settings.Account, p.ID.String())
+	addresses, err := addressesOf(p)
+	if err != nil {
+		return ledger.Node{}, err
+	}
 	phones := ledger.Node{Kind: ledger.NodeArray}
-	search := []string{text["firstName"].Text, text["lastName"].Text, text["headline"].Text, text["email"].Text}
+	search := append([]string{text["firstName"].Text, text["lastName"].Text, text["headline"].Text}, addresses...)
 	for _, item := range p.Items(ledger.Shared, "phones") {
 		n, err := ledger.ParseJSON(item.Value)
 		if err != nil {
