@@ -34,8 +34,13 @@ func (d *delivery) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		d.set(nil, err)
-		d.log.Error("the sinks have stopped; edits wait", "error", err)
+		if errors.Is(err, errLeaseLost) {
+			d.set(nil, nil) // another instance runs them
+			d.log.Info("the lease of the sinks was lost; another instance goes on")
+		} else {
+			d.set(nil, err)
+			d.log.Error("the sinks have stopped; edits wait", "error", err)
+		}
 		if errors.Is(err, sinks.ErrAhead) {
 			return // a person must look; until then nothing is sent
 		}
@@ -49,11 +54,13 @@ func (d *delivery) run(ctx context.Context) {
 
 func (d *delivery) tenure(ctx context.Context) error {
 	valid := func() bool { return true }
+	var lost <-chan struct{}
 	if d.lead != nil {
-		may, lost, release, err := d.lead(ctx)
+		may, ended, release, err := d.lead(ctx)
 		if err != nil {
 			return err
 		}
+		lost = ended
 		defer release()
 		leading, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -71,10 +78,24 @@ func (d *delivery) tenure(ctx context.Context) error {
 		return err
 	}
 	d.set(m, nil)
-	if err := m.Run(ctx); err != nil {
-		return err
+	err = m.Run(ctx)
+	if isLost(lost) && (err == nil || errors.Is(err, sinks.ErrTakenOver)) {
+		return errLeaseLost
 	}
-	return errors.New("the lease was lost")
+	return err
+}
+
+// errLeaseLost ends a tenure that another instance goes on with.
+var errLeaseLost = errors.New("the lease was lost")
+
+// isLost says whether the lease is; where there is none it never is.
+func isLost(lost <-chan struct{}) bool {
+	select {
+	case <-lost:
+		return true
+	default:
+		return false
+	}
 }
 
 func (d *delivery) set(m *sinks.Manager, err error) {
