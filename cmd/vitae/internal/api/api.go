@@ -102,10 +102,8 @@ type Deps struct {
 	// Directory is nil where accounts cannot be looked up: then a key for all profiles has
 	// to name the profile.
 	Directory Directory
-	// Password passes the change of a password on to the portal that the profile is
-	// connected to. It holds the passwords in memory only, and returns once it has them.
-	// nil where none can be passed on.
-	Password func(ctx context.Context, profile ledger.ProfileID, before, after string) error
+	// Passwords is nil where none can be passed on.
+	Passwords Passwords
 	// Idems keeps the replies of requests that write no commit; its bucket forgets them
 	// after 24 hours.
 	Idems keys.KV

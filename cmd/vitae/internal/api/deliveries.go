@@ -8,7 +8,6 @@ import (
 
 	"vitae/commands"
 	"vitae/ledger"
-	"vitae/sinks"
 )
 
 // credentialName is where the vault keeps the credential of a connection.
@@ -152,12 +151,9 @@ func (s *Server) getConnections(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.present(r.Context(), exchangeOf(r)); err != nil {
 		return err
 	}
-	all, err := s.Sinks.Connections(r.Context(), exchangeOf(r).profile)
+	all, err := s.connections(r)
 	if err != nil {
 		return err
-	}
-	if all == nil {
-		all = []sinks.Connection{}
 	}
 	return s.send(w, r, http.StatusOK, list{Data: all})
 }
@@ -169,11 +165,11 @@ func (s *Server) getConnection(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.present(r.Context(), exchangeOf(r)); err != nil {
 		return err
 	}
-	all, err := s.Sinks.Connections(r.Context(), exchangeOf(r).profile)
+	all, err := s.connections(r)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(all, func(c sinks.Connection) bool { return c.Provider == r.PathValue("provider") })
+	i := slices.IndexFunc(all, func(c connection) bool { return c.Provider == r.PathValue("provider") })
 	if i < 0 {
 		return ledger.ErrNotFound
 	}

@@ -80,13 +80,15 @@ func (s *Server) patchNexudus(w http.ResponseWriter, r *http.Request) error {
 		// Of the body only a keyed digest is kept, and of the password nothing. A request that
 		// fails gives its idempotency key back; its edits are the same when they come again.
 		return s.once(w, r, b, func() (int, any, error) {
+			send, drop, err := s.Passwords.Take(r.Context(), p.ID)
+			if err != nil {
+				return 0, nil, err
+			}
+			defer drop()
 			if err := s.editNow(asked, p.ID, in.Edits); err != nil {
 				return 0, nil, err
 			}
-			before, after := in.Password.Open()
-			if err := s.Password(r.Context(), p.ID, before, after); err != nil {
-				return 0, nil, err
-			}
+			send(in.Password.Open())
 			return http.StatusOK, nexudus.Confirmed(), nil
 		})
 	})
@@ -102,7 +104,7 @@ func (s *Server) takesPassword(ctx context.Context, p *ledger.Profile) error {
 		}
 		return refusal
 	}
-	if s.Password == nil {
+	if s.Passwords == nil {
 		return refuse("passwords are not passed on here: change it at the portal")
 	}
 	const none = "the profile has no running connection to a portal that the password could be passed to"

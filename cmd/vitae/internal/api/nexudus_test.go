@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vitae/cmd/vitae/internal/keys"
 	"vitae/ledger"
@@ -195,6 +196,20 @@ func (p *portalSinks) Connections(context.Context, ledger.ProfileID) ([]sinks.Co
 	return []sinks.Connection{{Provider: ledger.Nexudus, State: sinks.ConnectionState(p.connection)}}, nil
 }
 
+// passes stands for what passes passwords on.
+type passes struct {
+	take func() error
+	send func(p ledger.ProfileID, before, after string)
+}
+
+func (p passes) Take(_ context.Context, profile ledger.ProfileID) (func(before, after string), func(), error) {
+	return func(before, after string) { p.send(profile, before, after) }, func() {}, p.take()
+}
+
+func (passes) State(ledger.ProfileID) (PasswordChange, bool) {
+	return PasswordChange{State: PasswordRefused, Since: time.Unix(1, 0).UTC(), Reason: "validation"}, true
+}
+
 // TestNexudusTrapPasswords: they are passed on once, to a portal that is there, and are
 // nowhere else: not in the ledger, a log, a reply, or what is kept for an idempotency key.
 func TestNexudusTrapPasswords(t *testing.T) {
@@ -214,13 +229,7 @@ func TestNexudusTrapPasswords(t *testing.T) {
 	refused("nobody passes passwords on")
 	var passed []string
 	fail := error(nil)
-	w.srv.Password = func(_ context.Context, p ledger.ProfileID, before, after string) error {
-		if fail != nil {
-			return fail
-		}
-		passed = append(passed, p.String()+before+after)
-		return nil
-	}
+	w.srv.Passwords = passes{take: func() error { return fail }, send: func(p ledger.ProfileID, before, after string) { passed = append(passed, p.String()+before+after) }}
 	refused("no connection")
 	portal := &portalSinks{w.sinks, "running", "in_sync"}
 	w.srv.Sinks = portal
@@ -248,8 +257,13 @@ func TestNexudusTrapPasswords(t *testing.T) {
 	}
 	// What failed may be asked again under the same key; what was done is not done twice.
 	c := call{method: "PATCH", path: nexudusPath, key: key, body: `{"NickName":"Jay",` + trio + `}`, header: idemHeader("pw")}
-	fail = errors.New("the portal is not there")
+	fail = errors.New("the ledger cannot be read")
 	failedAs(t, w.must(500, c))
+	head := w.com.Head()
+	fail = ErrPasswordPending
+	if failedAs(t, w.must(409, c)); w.com.Head() != head {
+		t.Error("a request that was refused has edited the profile")
+	}
 	fail = nil
 	for i := range 2 {
 		if a := w.must(200, c); a.body != confirmed || (a.header.Get("Idempotency-Replayed") == "true") != (i == 1) {
@@ -261,6 +275,12 @@ func TestNexudusTrapPasswords(t *testing.T) {
 	w.must(422, other)
 	if want := []string{id.String() + "S3CRET-oldS3CRET-new"}; !slices.Equal(passed, want) {
 		t.Errorf("passed on %d times", len(passed))
+	}
+	for _, path := range []string{"", "/nexudus"} {
+		a := w.must(200, call{method: "GET", path: "/v1/profiles/" + id.String() + "/connections" + path, key: key})
+		if !strings.Contains(a.body, `"password":{"state":"refused","since":"1970-01-01T00:00:01Z","reason":"validation"}`) {
+			t.Errorf("how it ended is not told: %s", a.body)
+		}
 	}
 	if got := w.data(key); got["nickName"] != "Jay" {
 		t.Errorf("%v", got)

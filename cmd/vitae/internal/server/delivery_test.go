@@ -56,6 +56,7 @@ func TestWhyTheSinksDoNotRun(t *testing.T) {
 				ended := make(chan struct{})
 				go func() { defer close(ended); d.run(ctx) }()
 				time.Sleep(time.Minute)
+				synctest.Wait()
 				if _, err := d.Sinks(t.Context()); !errors.Is(err, ledger.ErrUnavailable) || !strings.Contains(err.Error(), c.want) {
 					t.Errorf("%v", err)
 				}

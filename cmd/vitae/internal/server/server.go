@@ -52,7 +52,7 @@ type Server struct {
 	failed  chan error        // why the HTTP server stopped by itself
 	portal  *nexudus.Provider // nil when that sink does not run
 
-	passwords passwords
+	passwords *passwords // nil when that sink does not run
 }
 
 // drainTimeout is how long a stop waits for requests and deliveries under way.
@@ -117,6 +117,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 	if err != nil {
 		return nil, err
 	}
+	pass := s.passer(run, deliveries) // before the erasures, which end what is held
 	erasures, err := s.erasures(ctx, run, store, deliveries, rows)
 	if err != nil {
 		return nil, err
@@ -133,7 +134,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 	s.api, err = api.New(run, api.Deps{Mounts: map[string]http.Handler{"/{$}": pages, "/console/": pages},
 		Core: s.core, History: s.core.History, Vault: s.core.Vault, Keys: store, Sinks: deliveries, Journal: rows, Idems: idems, Erasures: erasures, Uploads: uploads, Log: log,
 		Feed:        s.feed,
-		Projections: s.core.Projections(), Directory: s.core.Directory, Password: s.password(run),
+		Projections: s.core.Projections(), Directory: s.core.Directory, Passwords: pass,
 		Profiles: func(ctx context.Context, after ledger.ProfileID, limit int, atLeast ledger.Seq) ([]ledger.ProfileID, error) {
 			if err := s.core.Views.Wait(ctx, atLeast); err != nil {
 				return nil, err
