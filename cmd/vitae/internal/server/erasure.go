@@ -14,8 +14,8 @@ import (
 	"vitae/sinks/journal"
 )
 
-// erasures puts together who carries erasures out, and runs it until run ends.
-func (s *Server) erasures(ctx, run context.Context, store *keys.Store, deliveries *delivery, rows *journal.Journal) (*erasure.Erasures, error) {
+// erasures puts together who carries erasures out. Run it once the rest is there.
+func (s *Server) erasures(ctx context.Context, store *keys.Store, deliveries *delivery, rows *journal.Journal) (*erasure.Erasures, error) {
 	pending, err := s.bucket(ctx, jetstream.KeyValueConfig{Bucket: "ERASING"})
 	if err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func (s *Server) erasures(ctx, run context.Context, store *keys.Store, deliverie
 		return nil, err
 	}
 	cfg := erasure.Config{Ledger: s.core.Ledger, Vault: s.core.Vault, Keys: store, Lanes: deliveries, Pending: pending, Receipts: receipts,
-		Forget: s.passwords.drop, Log: s.log}
+		Forget: func(p ledger.ProfileID) { s.passwords.drop(p) }, Log: s.log}
 	for _, p := range s.core.Projections() {
 		cfg.Local = append(cfg.Local, erasure.Local{Name: p.Name(), Purge: purgeProjection(p)})
 	}
@@ -37,9 +37,7 @@ func (s *Server) erasures(ctx, run context.Context, store *keys.Store, deliverie
 			at(sinks.Point("erasure-"+step), sinks.Key{Profile: p, Entity: "erasure"})
 		}
 	}
-	e := erasure.New(cfg)
-	s.running.Go(func() { e.Run(run) })
-	return e, nil
+	return erasure.New(cfg), nil
 }
 
 // purgeProjection waits until a projection has applied the erasure, and its log has nothing

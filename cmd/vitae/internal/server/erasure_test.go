@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"vitae/cmd/vitae/internal/config"
 	"vitae/ledger"
@@ -288,26 +287,4 @@ func (s *Server) keys(t *testing.T) (out []map[string]any) {
 		out = append(out, k.(map[string]any))
 	}
 	return out
-}
-
-// TestPasswordsAreDropped: an erasure ends the changes of passwords that are held for the
-// profile, and nobody else's.
-func TestPasswordsAreDropped(t *testing.T) {
-	var p passwords
-	jane, joe := ledger.NewProfileID(time.Now()), ledger.NewProfileID(time.Now())
-	first, end1 := context.WithCancel(t.Context())
-	second, end2 := context.WithCancel(t.Context())
-	third, end3 := context.WithCancel(t.Context())
-	defer end3()
-	p.hold(jane, end1)
-	release := p.hold(jane, end2)
-	p.hold(joe, end3)
-	p.drop(jane)
-	if first.Err() == nil || second.Err() == nil || third.Err() != nil {
-		t.Error(first.Err(), second.Err(), third.Err())
-	}
-	release()
-	if len(p.held[jane]) != 1 {
-		t.Errorf("%d are held", len(p.held[jane]))
-	}
 }

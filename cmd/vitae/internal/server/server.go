@@ -118,7 +118,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 		return nil, err
 	}
 	pass := s.passer(run, deliveries) // before the erasures, which end what is held
-	erasures, err := s.erasures(ctx, run, store, deliveries, rows)
+	erasures, err := s.erasures(ctx, store, deliveries, rows)
 	if err != nil {
 		return nil, err
 	}
@@ -150,6 +150,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 		return nil, err
 	}
 	s.running.Go(func() { deliveries.run(run) })
+	s.running.Go(func() { erasures.Run(run) })
 	return s, s.listen(cfg.Listen)
 }
 
