@@ -317,7 +317,7 @@ var postPressTypes = map[string]struct {
 	"unsupported_media_type":    {"malformed_request", 0},
 	"unsupported_encoding":      {"malformed_request", 0},
 	"idempotency_key_in_flight": {"service_unavailable", 0},
-	"conflict":                  {"service_unavailable", 0},
+	"conflict":                  {"service_unavailable", http.StatusServiceUnavailable},
 	"no_capacity":               {"service_unavailable", http.StatusServiceUnavailable},
 	"unavailable":               {"service_unavailable", 0},
 	"outcome_unknown":           {"request_timeout", 0},

@@ -163,6 +163,7 @@ func TestPostPressErrors(t *testing.T) {
 	}
 	get := func(path string) call { return call{method: "GET", path: path, key: key} }
 	before := w.com.Head()
+	seen := map[string]bool{"too_many_requests": true} // below
 	for name, c := range map[string]struct {
 		call   call
 		status int
@@ -195,6 +196,7 @@ func TestPostPressErrors(t *testing.T) {
 		"no such section":    {get("/v1/users/x?linkedin_sections=pets&account_id=" + ppAccount), 400, "invalid_parameters"},
 		"user of no account": {get("/v1/users/x"), 400, "invalid_parameters"},
 	} {
+		seen[c.kind] = true
 		t.Run(name, func(t *testing.T) { wantPostPress(t, w.do(c.call), c.status, c.kind) })
 	}
 	if w.com.Head() != before {
@@ -208,16 +210,22 @@ func TestPostPressErrors(t *testing.T) {
 		"unknown":  {ledger.ErrUnknown, 504, "request_timeout"},
 		"away":     {ledger.ErrUnavailable, 503, "service_unavailable"},
 		"full":     {ledger.ErrCapacity, 503, "service_unavailable"},
-		"conflict": {ledger.ErrConflict, 409, "service_unavailable"},
+		"conflict": {ledger.ErrConflict, 503, "service_unavailable"},
 		"fault":    {errFault, 500, "unexpected_error"},
 		"erased":   {ledger.ErrErased, 404, "resource_not_found"},
 	} {
+		seen[c.kind] = true
 		w.submit = func(context.Context, ledger.Request) (ledger.Reply, error) { return ledger.Reply{}, c.err }
 		if detail := wantPostPress(t, w.do(head), c.status, c.kind); strings.Contains(detail, "Jane") {
 			t.Errorf("%s tells %q", name, detail)
 		}
 	}
 	w.submit = nil
+	for kind, why := range ppDocumented {
+		if seen[kind] != (why == "") {
+			t.Errorf("errors/%s: provoked: %v; why it cannot be: %q", kind, seen[kind], why)
+		}
+	}
 
 	limited, _, key := ppWorld(t, Config{WritePerMinute: 1})
 	limited.must(200, ppForm(t, key, ppTo("headline=x")...))
@@ -401,3 +409,25 @@ func (c *counted) Read(b []byte) (int, error) {
 	c.n += n
 	return int(n), nil
 }
+
+// ppDocumented are the types of errors that PostPress's page lists, with the reason why our
+// front never has one; "" for those that it has. The stand-in has them all.
+var ppDocumented = func() map[string]string {
+	const (
+		session  = "no session at LinkedIn is opened here: what an account says is told by its connection, when an edit is delivered"
+		later    = "an edit is taken before any provider is asked: a delivery that is refused parks, and the connection tells"
+		whole    = "everything that the page lists is here"
+		channels = "there is no client session that a request has to reach"
+	)
+	return map[string]string{
+		"missing_credentials": "", "multiple_sessions": session, "invalid_checkpoint_solution": session, "invalid_proxy_credentials": session, "checkpoint_error": session,
+		"invalid_credentials": session, "expired_credentials": session, "insufficient_privileges": "", "disconnected_account": session, "disconnected_feature": session,
+		"invalid_credentials_but_valid_account_imap": session, "expired_link": session, "wrong_account": session,
+		"account_restricted": session, "account_mismatch": session, "insufficient_permissions": "a key without the scope is insufficient_privileges", "session_mismatch": session,
+		"feature_not_subscribed": whole, "subscription_required": whole, "unknown_authentication_context": session, "action_required": session, "resource_access_restricted": "",
+		"resource_not_found": "", "invalid_resource_identifier": "",
+		"invalid_account": "every profile can be edited", "unprocessable_entity": "", "action_already_performed": "an edit that changes nothing is a success", "limit_exceeded": later, "account_configuration_error": later,
+		"too_many_requests": "", "unexpected_error": "", "provider_error": later, "authentication_intent_error": session, "feature_not_implemented": whole,
+		"no_client_session": channels, "no_channel": channels, "no_handler": channels, "network_down": later, "service_unavailable": "", "request_timeout": "",
+	}
+}()
