@@ -145,16 +145,19 @@ func (p *Provider) Read(ctx context.Context, c sinks.Call) (sinks.Reading, sinks
 // mostPages bounds how long a list is read; no real one is near it.
 const mostPages = 50
 
-// List implements sinks.Lister: one GET for each hundred items. A list that changes while
-// it is read, so that its length does not come out right, is as good as not read.
+// List implements sinks.Lister: one GET for each hundred items. Each page begins with the
+// last item of the one before it: a list that is shifted between two of them would
+// otherwise hide an item, or show one twice, and its length could come out right all the
+// same. A list that changes while it is read is as good as not read.
 func (p *Provider) List(ctx context.Context, c sinks.Call) ([]sinks.Listed, sinks.Outcome) {
 	s, ok := sectionOf(c.Entity)
 	if !ok {
 		return nil, mistake("there is no such list at Mokaru")
 	}
 	c.Ref = "" // a 404 is not about the item that the lane stands for
-	list, seen, offset := []sinks.Listed{}, map[string]bool{}, 0
-	for range mostPages {
+	list, seen, total := []sinks.Listed{}, map[string]bool{}, -1
+	for n := range mostPages {
+		offset := max(len(list)-1, 0)
 		path := s.path + "?limit=" + strconv.Itoa(pageSize) + "&offset=" + strconv.Itoa(offset)
 		a, out := p.exchange(ctx, request{http.MethodGet, path, nil}, c)
 		if out.Verdict != sinks.Applied {
@@ -165,17 +168,24 @@ func (p *Provider) List(ctx context.Context, c sinks.Call) ([]sinks.Listed, sink
 			out.Verdict, out.Fault = sinks.Unknown, garbage(a.Status)
 			return nil, out
 		}
-		for _, it := range got.items {
-			if !seen[it.Ref] {
-				seen[it.Ref] = true
-				list = append(list, it)
+		fresh := got.items
+		if n > 0 {
+			if len(fresh) < 2 || fresh[0].Ref != list[offset].Ref || got.total != total {
+				return nil, incomplete(out, a.Status)
 			}
+			fresh = fresh[1:]
 		}
-		offset += len(got.items)
+		for _, it := range fresh {
+			if seen[it.Ref] {
+				return nil, incomplete(out, a.Status)
+			}
+			seen[it.Ref] = true
+		}
+		list, total = append(list, fresh...), got.total
 		switch {
-		case (got.more || got.total > offset) && len(got.items) > 0:
+		case (got.more || total > len(list)) && len(list) > 0:
 			continue
-		case got.more || got.total >= 0 && got.total != len(list):
+		case got.more || total >= 0 && total != len(list):
 			return nil, incomplete(out, a.Status)
 		}
 		return list, out

@@ -2,10 +2,13 @@ package mokaru
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -173,18 +176,28 @@ func TestList(t *testing.T) {
 	}{
 		"none":                {pages{skillsPage(0, 0, `,"total":0,"hasMore":false`)}, 0, sinks.Applied},
 		"one page":            {pages{skillsPage(0, 3, `,"total":3,"hasMore":false`)}, 3, sinks.Applied},
-		"three":               {pages{skillsPage(0, 100, `,"total":230,"hasMore":true`), skillsPage(100, 200, `,"total":230,"hasMore":true`), skillsPage(200, 230, `,"total":230,"hasMore":false`)}, 230, sinks.Applied},
-		"total only":          {pages{skillsPage(0, 100, `,"total":101`), skillsPage(100, 101, `,"total":101`)}, 101, sinks.Applied},
-		"hasMore only":        {pages{skillsPage(0, 100, `,"hasMore":true`), skillsPage(100, 101, `,"hasMore":false`)}, 101, sinks.Applied},
-		"smaller pages":       {pages{skillsPage(0, 25, `,"total":30,"hasMore":true`), skillsPage(25, 30, `,"total":30,"hasMore":false`)}, 30, sinks.Applied},
+		"three":               {pages{skillsPage(0, 100, `,"total":230,"hasMore":true`), skillsPage(99, 199, `,"total":230,"hasMore":true`), skillsPage(198, 230, `,"total":230,"hasMore":false`)}, 230, sinks.Applied},
+		"total only":          {pages{skillsPage(0, 100, `,"total":101`), skillsPage(99, 101, `,"total":101`)}, 101, sinks.Applied},
+		"hasMore only":        {pages{skillsPage(0, 100, `,"hasMore":true`), skillsPage(99, 101, `,"hasMore":false`)}, 101, sinks.Applied},
+		"smaller pages":       {pages{skillsPage(0, 25, `,"total":30,"hasMore":true`), skillsPage(24, 30, `,"total":30,"hasMore":false`)}, 30, sinks.Applied},
 		"more, and then none": {pages{skillsPage(0, 100, `,"hasMore":true`), skillsPage(0, 0, `,"hasMore":true`)}, 0, sinks.Unknown},
 		"fewer than said":     {pages{skillsPage(0, 100, `,"total":101`), skillsPage(0, 0, `,"total":101`)}, 0, sinks.Unknown},
 		"more than said":      {pages{skillsPage(0, 3, `,"total":2,"hasMore":false`)}, 0, sinks.Unknown},
 		"one added in front meanwhile, so that one is seen twice": {
-			pages{skillsPage(0, 100, `,"total":101,"hasMore":true`), skillsPage(99, 101, `,"total":102,"hasMore":false`)}, 0, sinks.Unknown},
-		"throttled within": {pages{skillsPage(0, 100, `,"hasMore":true`), {429, ``}}, 0, sinks.Throttled},
-		"gone":             {pages{{404, `{"error":"x"}`}}, 0, sinks.Refused},
-		"garbage":          {pages{{200, `{"data":[{"name":"no id"}],"total":1}`}}, 0, sinks.Unknown},
+			pages{skillsPage(0, 100, `,"total":101,"hasMore":true`), skillsPage(98, 101, `,"total":102,"hasMore":false`)}, 0, sinks.Unknown},
+		"one taken out in front meanwhile, so that one is never seen": {
+			pages{skillsPage(0, 100, `,"total":102,"hasMore":true`), skillsPage(100, 102, `,"total":101,"hasMore":false`)}, 0, sinks.Unknown},
+		"the last one slips over the edge, and the length comes out right": {
+			pages{skillsPage(0, 100, `,"total":101,"hasMore":true`), skillsPage(100, 101, `,"total":100,"hasMore":false`)}, 0, sinks.Unknown},
+		"one taken out in front, and one added behind": {
+			pages{skillsPage(0, 100, `,"total":102,"hasMore":true`), skillsPage(100, 103, `,"total":102,"hasMore":false`)}, 0, sinks.Unknown},
+		"the same, and nobody says how many": {pages{skillsPage(0, 100, `,"hasMore":true`), skillsPage(100, 103, `,"hasMore":false`)}, 0, sinks.Unknown},
+		"one added behind":                   {pages{skillsPage(0, 100, `,"total":101,"hasMore":true`), skillsPage(99, 102, `,"total":102,"hasMore":false`)}, 0, sinks.Unknown},
+		"the same page for ever":             {pages{skillsPage(0, 100, `,"hasMore":true`), skillsPage(99, 100, `,"hasMore":true`)}, 0, sinks.Unknown},
+		"one twice on a page":                {pages{{200, `{"data":[{"id":"s0","name":"n0"},{"id":"s0","name":"n0"}],"hasMore":false}`}}, 0, sinks.Unknown},
+		"throttled within":                   {pages{skillsPage(0, 100, `,"hasMore":true`), {429, ``}}, 0, sinks.Throttled},
+		"gone":                               {pages{{404, `{"error":"x"}`}}, 0, sinks.Refused},
+		"garbage":                            {pages{{200, `{"data":[{"name":"no id"}],"total":1}`}}, 0, sinks.Unknown},
 	} {
 		p, s := against(t, c.pages...)
 		// The lane that lists has an item of its own.
@@ -200,7 +213,7 @@ func TestList(t *testing.T) {
 			if want := fmt.Sprintf("GET /v1/skills?limit=100&offset=%d", offset); line != want {
 				t.Errorf("%s: %s, want %s", name, line, want)
 			}
-			offset += strings.Count(c.pages[i].body, `"id"`)
+			offset += strings.Count(c.pages[i].body, `"id"`) - 1 // the last one is asked for again
 		}
 		for i, it := range items {
 			if it.Ref != fmt.Sprintf("s%d", i) || string(it.Echo) != fmt.Sprintf(`{"name":"n%d"}`, i) {
@@ -210,7 +223,7 @@ func TestList(t *testing.T) {
 	}
 	endless := make([]answer, mostPages)
 	for i := range endless {
-		endless[i] = skillsPage(i, i+1, `,"hasMore":true`)
+		endless[i] = skillsPage(i, i+2, `,"hasMore":true`)
 	}
 	p, _ := against(t, endless...)
 	if items, out := p.List(context.Background(), sinks.Call{Entity: "skills", Credential: []byte("mk_1"), Attempt: attempt}); items != nil || out.Verdict != sinks.Unknown {
@@ -234,5 +247,73 @@ func TestTrap06OneBudgetForTheAccount(t *testing.T) {
 	}
 	if want := "[profile A  experiences A C education A C skills A C]"; fmt.Sprint(got) != want {
 		t.Errorf("%v", got)
+	}
+}
+
+// shifting is a Mokaru whose list of skills changes after its first page was read.
+type shifting struct {
+	ids    []string
+	change func(ids []string) []string
+	total  bool
+}
+
+func (s *shifting) Do(r *http.Request) (*http.Response, error) {
+	limit, err1 := strconv.Atoi(r.URL.Query().Get("limit"))
+	offset, err2 := strconv.Atoi(r.URL.Query().Get("offset"))
+	if err1 != nil || err2 != nil {
+		return nil, errors.Join(err1, err2)
+	}
+	var data []string
+	for _, id := range s.ids[min(offset, len(s.ids)):min(offset+limit, len(s.ids))] {
+		data = append(data, fmt.Sprintf(`{"id":%q,"name":"n"}`, id))
+	}
+	body := fmt.Sprintf(`{"data":[%s],"hasMore":%v`, strings.Join(data, ","), offset+limit < len(s.ids))
+	if s.total {
+		body += fmt.Sprintf(`,"total":%d`, len(s.ids))
+	}
+	if s.change != nil {
+		s.ids, s.change = s.change(s.ids), nil
+	}
+	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body + "}"))}, nil
+}
+
+// TestAListThatShiftsIsNotTakenForWhole: what was there all the time is never left out of
+// a list that is given as whole.
+func TestAListThatShiftsIsNotTakenForWhole(t *testing.T) {
+	for name, change := range map[string]func(ids []string) []string{
+		"nothing":            nil,
+		"one less in front":  func(ids []string) []string { return ids[1:] },
+		"one more in front":  func(ids []string) []string { return append([]string{"new"}, ids...) },
+		"one less, one more": func(ids []string) []string { return append(slices.Clone(ids[1:]), "new") },
+		"all but a few":      func(ids []string) []string { return ids[max(len(ids)-3, 0):] },
+		"all":                func([]string) []string { return nil },
+		"the other way":      func(ids []string) []string { ids = slices.Clone(ids); slices.Reverse(ids); return ids },
+	} {
+		for _, count := range []int{1, 99, 100, 101, 150, 199, 200, 250} {
+			for _, total := range []bool{false, true} {
+				s := &shifting{change: change, total: total}
+				for i := range count {
+					s.ids = append(s.ids, fmt.Sprint("s", i))
+				}
+				before := s.ids
+				p, err := New("https://api.mokaru.example", s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				items, out := p.List(t.Context(), sinks.Call{Entity: "skills", Credential: []byte("mk_1")})
+				if change == nil && (out.Verdict != sinks.Applied || len(items) != count) {
+					t.Errorf("%d: %+v, %d items", count, out, len(items))
+				}
+				if out.Verdict != sinks.Applied {
+					continue
+				}
+				for _, id := range before {
+					if slices.Contains(s.ids, id) && !slices.ContainsFunc(items, func(it sinks.Listed) bool { return it.Ref == id }) {
+						t.Errorf("%s of %d, total said: %v: %s is left out", name, count, total, id)
+						break
+					}
+				}
+			}
+		}
 	}
 }
