@@ -239,6 +239,12 @@ func TestFiles(t *testing.T) {
 	if out, w := ask(body); out.Verdict != sinks.Refused || len(w.seen) > 0 {
 		t.Errorf("too large, and wrong about it: %+v", out)
 	}
+	content = []byte("%PDF-1")
+	for _, size = range []int64{0, 5, 7} { // a part of it, or more than there is, is another file
+		if out, w := ask(body); out.Verdict != sinks.NotSent || out.Fault.Type != "file_broke" || len(w.seen) > 0 {
+			t.Errorf("%d bytes are said: %+v", size, out)
+		}
+	}
 	content, size = []byte("x"), 1<<40
 	if out, w := ask(body); out.Verdict != sinks.Refused || len(w.seen) > 0 {
 		t.Errorf("endless: %+v", out)

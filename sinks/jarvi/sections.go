@@ -133,6 +133,10 @@ func (s section) attach(ctx context.Context, c sinks.Call, n ledger.Node) (reque
 	if len(data)+len(name.Text)+len(id.Text) > mostBytes || len(request.Append(nil)) > mostBytes {
 		return refuse(sinks.Refused, "too_large", tooLarge)
 	}
+	if int64(len(b)) != file.Size {
+		out := sinks.FileBroke()
+		return ledger.Node{}, &out
+	}
 	return request, nil
 }
 

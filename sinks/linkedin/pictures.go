@@ -135,7 +135,8 @@ func (p *Provider) upload(ctx context.Context, c sinks.Call, registration string
 		return *unsent(sinks.NotSent, "no_file", "the picture's file could not be opened")
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	req, bad := prepare(ctx, c, http.MethodPut, got.url, file)
+	content := sinks.NewWhole(file)
+	req, bad := prepare(ctx, c, http.MethodPut, got.url, content)
 	if bad != nil {
 		return *bad
 	}
@@ -149,6 +150,9 @@ func (p *Provider) upload(ctx context.Context, c sinks.Call, registration string
 	}
 	req.Header.Set("Content-Type", kind)
 	a := sinks.Exchange(ctx, p.http, req)
+	if a.Status == 0 && content.Broke() {
+		return sinks.FileBroke()
+	}
 	page := strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") // somebody else's
 	if a.Err == nil && !page && (a.Status == http.StatusOK || a.Status == http.StatusCreated) {
 		a.Body = nil // what a place for uploads says besides is its own business

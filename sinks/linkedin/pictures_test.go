@@ -1,11 +1,15 @@
 package linkedin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"vitae/ledger"
@@ -100,5 +104,42 @@ func TestFilesThatCannotBeOpened(t *testing.T) {
 	c.File = nil
 	if out := client(t, always(200, "")).Call(context.Background(), c); out.Verdict != sinks.Refused {
 		t.Errorf("no files: %+v", out)
+	}
+}
+
+// TestAPictureOfAnotherLengthIsNotUploaded: an upload has a length beforehand, and a place
+// for uploads would keep as much of a longer file as that.
+func TestAPictureOfAnotherLengthIsNotUploaded(t *testing.T) {
+	var whole atomic.Int32
+	far := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if _, err := io.ReadAll(r.Body); err == nil {
+			whole.Add(1)
+		}
+	}))
+	defer far.Close()
+	d := sinks.NewClient()
+	defer d.CloseIdleConnections()
+	p, err := New(far.URL, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := bytes.Repeat([]byte("x"), 300_000)
+	for _, size := range []int{1, len(content) - 1, len(content), len(content) + 1} {
+		before := whole.Load()
+		c := call(ProfilePicture, sinks.VerbSet)
+		c.Step, c.Body = stepUploadOriginal, []byte(`{"file":"sha256:00"}`)
+		c.Results = map[string][]byte{stepRegisterOriginal: []byte(`{"asset":"urn:li:a:1","uploadUrl":"` + far.URL + `/1"}`)}
+		c.File = func(context.Context, string) (sinks.File, error) {
+			return sinks.File{ReadCloser: io.NopCloser(bytes.NewReader(content)), Size: int64(size), MediaType: "image/png"}, nil
+		}
+		out := p.Call(t.Context(), c)
+		switch came := whole.Load() - before; {
+		case size == len(content):
+			if out.Verdict != sinks.Applied || came != 1 {
+				t.Errorf("%+v", out)
+			}
+		case out.Verdict != sinks.NotSent || out.Fault.Type != "file_broke" || came != 0:
+			t.Errorf("%d bytes are said: %+v, and %d whole pictures came", size, out, came)
+		}
 	}
 }

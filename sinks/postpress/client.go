@@ -131,6 +131,8 @@ func (p *Provider) edit(ctx context.Context, c sinks.Call, pairs []pair) sinks.O
 	req.Header.Set("Idempotency-Key", keyOf(c))
 	a := sinks.Exchange(ctx, p.http, req)
 	switch {
+	case a.Status == 0 && f.broke():
+		return sinks.FileBroke()
 	case a.Err != nil || a.Status != http.StatusOK:
 		return judge(a, c, time.Now())
 	case !edited(a.Body):

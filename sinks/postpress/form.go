@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,7 +73,11 @@ type form struct {
 	io.Reader
 	size  int64
 	files []sinks.File
+	parts []*sinks.Whole // of the files
 }
+
+// broke says that a file was not what it was said to be: the form was never sent whole.
+func (f *form) broke() bool { return slices.ContainsFunc(f.parts, (*sinks.Whole).Broke) }
 
 // Close closes the files.
 func (f *form) Close() error {
@@ -105,7 +110,8 @@ func newForm(boundary string, pairs []pair, open func(reference string) (sinks.F
 			text.WriteString("; filename=\"file" + extension + "\"\r\nContent-Type: " + kind + "\r\n\r\n")
 			flush()
 			f.size += file.Size
-			readers = append(readers, io.LimitReader(file, file.Size))
+			part := sinks.NewWhole(file)
+			f.parts, readers = append(f.parts, part), append(readers, part)
 		} else {
 			text.WriteString("\r\n\r\n" + p.value)
 		}
