@@ -143,6 +143,7 @@ type Server struct {
 	cfg     Config
 	now     func() time.Time
 	limits  *limits
+	forms   largeForms
 	tasks   *tasks
 	metrics *metrics
 	openapi []byte
@@ -160,7 +161,7 @@ func New(ctx context.Context, d Deps, cfg Config) (*Server, error) {
 	if d.Core == nil || d.History == nil || d.Vault == nil || d.Keys == nil || d.Sinks == nil || d.Journal == nil || d.Idems == nil || d.Erasures == nil || d.Log == nil {
 		return nil, errors.New("api: a part is missing")
 	}
-	s := &Server{Deps: d, cfg: cfg, now: d.Now, limits: newLimits()}
+	s := &Server{Deps: d, cfg: cfg, now: d.Now, limits: newLimits(), forms: make(largeForms, mostLargeForms)}
 	if s.now == nil {
 		s.now = time.Now
 	}

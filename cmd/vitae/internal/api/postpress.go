@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"errors"
-	"io"
 	"maps"
 	"mime"
 	"net/http"
@@ -38,10 +37,11 @@ func (s *Server) postPressRoutes() []route {
 // leave a file behind that nothing names, and nothing else.
 func (s *Server) postPressEdit(w http.ResponseWriter, r *http.Request) error {
 	x := exchangeOf(r)
-	form, err := readForm(w, r)
+	form, done, err := s.readForm(w, r)
 	if err != nil {
 		return err
 	}
+	defer done()
 	account := form.Account()
 	if account == "" {
 		_, err := postpress.Inbound(form, nil) // it says so, and all else that is wrong
@@ -193,37 +193,35 @@ func inForm(collection string, fields []ledger.FieldError) []ledger.FieldError {
 	return out
 }
 
-// readForm reads the body of a request as a form.
-func readForm(w http.ResponseWriter, r *http.Request) (*postpress.Form, error) {
+// readForm reads the body of a request as a form; done is called when it is not used any
+// more.
+func (s *Server) readForm(w http.ResponseWriter, r *http.Request) (form *postpress.Form, done func(), err error) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "multipart/form-data" || params["boundary"] == "" {
-		return nil, fail(http.StatusUnsupportedMediaType, "unsupported_media_type", "Send the form as multipart/form-data with a boundary.")
+		return nil, nil, fail(http.StatusUnsupportedMediaType, "unsupported_media_type", "Send the form as multipart/form-data with a boundary.")
 	}
 	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return nil, fail(http.StatusUnsupportedMediaType, "unsupported_encoding", "The body must not be compressed.")
+		return nil, nil, fail(http.StatusUnsupportedMediaType, "unsupported_encoding", "The body must not be compressed.")
 	}
-	tooLarge := fail(http.StatusRequestEntityTooLarge, "content_too_large", "The form is larger than 20 MiB.")
 	if r.ContentLength > postpress.MaxForm {
 		w.Header().Set("Connection", "close") // the rest is not read
-		return nil, tooLarge
+		return nil, nil, errFormTooLarge
 	}
-	var body bytes.Buffer // it grows with what comes, not with what is announced
-	_, err = io.Copy(&body, http.MaxBytesReader(w, r.Body, postpress.MaxForm))
-	var long *http.MaxBytesError
-	switch {
-	case errors.As(err, &long):
-		return nil, tooLarge
-	case err != nil:
-		return nil, fail(http.StatusBadRequest, "body_unreadable", "The body could not be read to its end.")
+	body, done, err := s.forms.read(w, r)
+	if err != nil {
+		return nil, nil, err
 	}
-	form, err := postpress.ParseForm(body.Bytes(), params["boundary"])
+	form, err = postpress.ParseForm(body, params["boundary"])
 	switch {
+	case err == nil:
+		return form, done, nil
 	case errors.Is(err, postpress.ErrTooLarge):
-		return nil, fail(http.StatusRequestEntityTooLarge, "content_too_large", sentence(err))
-	case err != nil:
-		return nil, fail(http.StatusBadRequest, "invalid_multipart", sentence(err))
+		err = fail(http.StatusRequestEntityTooLarge, "content_too_large", sentence(err))
+	default:
+		err = fail(http.StatusBadRequest, "invalid_multipart", sentence(err))
 	}
-	return form, nil
+	done()
+	return nil, nil, err
 }
 
 // sentence makes an error's words, which begin with a small letter, a sentence.
