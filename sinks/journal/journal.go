@@ -314,9 +314,11 @@ func (j *Journal) resume(ctx context.Context) error {
 			return f.moveTo(&next, func(context.Context) error { return nil })
 		case was.lineage != next.lineage:
 			g, next.pos, next.hash = Gap{Why: Replaced}, 0, ledger.Hash{}
-		case last.Pos != 0 && last.Pos < was.pos:
+		case last.Pos < was.pos:
 			g = Gap{From: last.Pos + 1, To: was.pos, Why: Restored}
-			next.pos, next.hash = last.Pos, ledger.HashOf(last.Payload)
+			if next.pos, next.hash = last.Pos, ledger.HashOf(last.Payload); last.Pos == 0 {
+				next.hash = ledger.Hash{} // it is empty, and begins at 1 again
+			}
 		default:
 			e, err := j.blocks.Get(ctx, was.pos)
 			if errors.Is(err, ledger.ErrNotFound) {

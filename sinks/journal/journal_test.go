@@ -204,6 +204,8 @@ func TestStreamIsNotTheOneBefore(t *testing.T) {
 			}
 			return n
 		}, []string{"gap 2-2 restored"}},
+		// The copy is from before the first block: what comes next begins at 1 again.
+		"emptied": {func(t *testing.T, _ *lanes) *lanes { return newLanes(t) }, []string{"gap 1-2 restored"}},
 		"diverged": {func(t *testing.T, _ *lanes) *lanes {
 			n := newLanes(t)
 			n.deliver(k, 2)
