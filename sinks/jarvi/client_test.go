@@ -125,6 +125,10 @@ func TestProfileCall(t *testing.T) {
 	if out := p.Call(t.Context(), call(Entity, sinks.VerbSet, person)); out.RetryAfter != 17*time.Second {
 		t.Errorf("%+v", out)
 	}
+	w.header = http.Header{"Retry-After": {"Thu, 01 Jan 1970 00:00:00 GMT"}}
+	if out := p.Call(t.Context(), call(Entity, sinks.VerbSet, person)); out.RetryAfter != time.Second {
+		t.Errorf("%+v", out)
+	}
 	w.seen = nil
 	for name, c := range map[string]sinks.Call{"no body": call(Entity, sinks.VerbSet, ""), "no such lane": call("x", sinks.VerbSet, person), "a create": call(Entity, sinks.VerbCreate, person),
 		"nobody": call(Entity, sinks.VerbSet, `{"firstName":"x"}`), "a set": call("history/h", sinks.VerbSet, person), "a section": call("history", sinks.VerbAppend, person)} {

@@ -3,7 +3,6 @@ package jarvi
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -35,7 +34,7 @@ var table = sinks.Table{
 func judge(a sinks.Answer) sinks.Outcome {
 	out := table.Outcome(a, "", sinks.Call{})
 	if out.Verdict == sinks.Throttled {
-		out.RetryAfter = retryAfter(a.Header)
+		out.RetryAfter, _ = sinks.RetryAfter(a.Header, time.Now(), longest)
 	}
 	if out.Fault.Type == typeValidation {
 		out.Fault.Message = refusal(a.Body)
@@ -83,15 +82,6 @@ func isID(n ledger.Node) bool {
 
 // longest is the longest wait that is taken from a header.
 const longest = time.Hour
-
-// retryAfter reads Retry-After, in seconds; 0 when there is none.
-func retryAfter(h http.Header) time.Duration {
-	s, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || s < 0 {
-		return 0
-	}
-	return max(time.Duration(min(s, int(longest/time.Second)))*time.Second, time.Second)
-}
 
 func garbage(status int) sinks.Outcome {
 	return sinks.Outcome{Verdict: sinks.Unknown, Fault: sinks.Fault{HTTP: status, Type: sinks.UnknownType, Message: "the answer is not one of Jarvi's", Sent: sinks.SentUnknown}}

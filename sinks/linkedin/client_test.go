@@ -135,6 +135,7 @@ func TestAnswers(t *testing.T) {
 		{set, 429, "", []string{"Retry-After", "3600"}, sinks.Throttled, time.Hour, 0},
 		{set, 429, "", []string{"Retry-After", "99999999"}, sinks.Throttled, 24 * time.Hour, 0},
 		{set, 429, "", []string{"Retry-After", "0"}, sinks.Throttled, time.Second, 0},
+		{set, 429, "", []string{"Retry-After", "Thu, 01 Jan 1970 00:00:00 GMT"}, sinks.Throttled, time.Second, 0},
 		{set, 429, "", []string{"Retry-After", "soon"}, sinks.Throttled, 0, 0},
 		{set, 500, "", nil, sinks.Unknown, 0, 0},
 		{set, 503, "", []string{"Retry-After", "9"}, sinks.Unknown, 0, 0},

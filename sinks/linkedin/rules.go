@@ -3,7 +3,6 @@ package linkedin
 import (
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -98,7 +97,7 @@ func judge(t sinks.Table, a sinks.Answer, c sinks.Call) sinks.Outcome {
 	}
 	out := t.Outcome(a, kindOf(a), c)
 	if out.Verdict == sinks.Throttled || out.Verdict == sinks.Busy {
-		if wait, ok := retryAfter(a.Header); ok {
+		if wait, ok := sinks.RetryAfter(a.Header, time.Now(), longest); ok {
 			out.RetryAfter = wait
 		}
 	}
@@ -134,12 +133,3 @@ func kindOf(a sinks.Answer) string {
 
 // longest is the longest wait that is taken from an answer: limits are for a day.
 const longest = 24 * time.Hour
-
-// retryAfter reads Retry-After, in seconds.
-func retryAfter(h http.Header) (time.Duration, bool) {
-	s, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || s < 0 {
-		return 0, false
-	}
-	return max(min(time.Duration(min(s, 1e6))*time.Second, longest), time.Second), true
-}

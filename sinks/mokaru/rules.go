@@ -160,10 +160,10 @@ func limitOf(h http.Header) *sinks.Limit {
 // longest is the longest wait that is taken from a header.
 const longest = time.Hour
 
-// retryAfter reads Retry-After, in seconds; without one, what X-RateLimit-Reset says.
+// retryAfter reads Retry-After; without one, what X-RateLimit-Reset says.
 func retryAfter(h http.Header, l *sinks.Limit, now time.Time) time.Duration {
-	if s, err := strconv.Atoi(h.Get("Retry-After")); err == nil && s >= 0 {
-		return min(max(time.Duration(min(s, int(longest/time.Second)))*time.Second, time.Second), longest)
+	if wait, ok := sinks.RetryAfter(h, now, longest); ok {
+		return wait
 	}
 	if l != nil && l.Reset.After(now) {
 		return min(l.Reset.Sub(now), longest)

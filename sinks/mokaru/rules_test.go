@@ -24,6 +24,10 @@ func TestTrap05ResetIsMillisecondsRetryAfterSeconds(t *testing.T) {
 	if d := retryAfter(h, l, now); d != 17*time.Second {
 		t.Errorf("Retry-After: 17 is %s", d)
 	}
+	h.Set("Retry-After", now.Add(17*time.Second).UTC().Format(http.TimeFormat))
+	if d := retryAfter(h, l, now); d != 17*time.Second {
+		t.Errorf("Retry-After as a date is %s", d)
+	}
 	h.Del("Retry-After")
 	if d := retryAfter(h, l, now); d != 42*time.Second {
 		t.Errorf("without it: %s", d)

@@ -175,6 +175,10 @@ func TestTrap23SuccessIsTheFlag(t *testing.T) {
 	if out := p.Call(t.Context(), call(`{"Gender":"x"}`)); out.RetryAfter != 17*time.Second {
 		t.Errorf("%+v", out)
 	}
+	s.header = http.Header{"Retry-After": {"Thu, 01 Jan 1970 00:00:00 GMT"}}
+	if out := p.Call(t.Context(), call(`{"Gender":"x"}`)); out.RetryAfter != time.Second {
+		t.Errorf("%+v", out)
+	}
 	s.edit = nil
 	if out := p.Call(t.Context(), call(`{"Gender":"x"}`)); out.Verdict != sinks.NotSent {
 		t.Errorf("a refused dial: %+v", out)

@@ -80,7 +80,7 @@ func fault(a, as sinks.Answer, refused []string) sinks.Outcome {
 	out := table.Outcome(as, "", sinks.Call{})
 	out.Fault.HTTP = a.Status
 	if out.Verdict == sinks.Throttled {
-		out.RetryAfter = retryAfter(a.Header)
+		out.RetryAfter, _ = sinks.RetryAfter(a.Header, time.Now(), longest)
 	}
 	if out.Fault.Type == typeValidation {
 		out.Fault.Message = "the portal refuses the body"
@@ -135,12 +135,3 @@ func fieldsIn(errors ledger.Node) []string {
 
 // longest is the longest wait that is taken from a header.
 const longest = time.Hour
-
-// retryAfter reads Retry-After, in seconds; 0 when there is none.
-func retryAfter(h http.Header) time.Duration {
-	s, err := strconv.Atoi(h.Get("Retry-After"))
-	if err != nil || s < 0 {
-		return 0
-	}
-	return max(time.Duration(min(s, int(longest/time.Second)))*time.Second, time.Second)
-}

@@ -64,7 +64,7 @@ func (p *Provider) Refresh(ctx context.Context, credential []byte) (fresh []byte
 	if a.Err != nil || a.Status != http.StatusOK {
 		out = tokenTable.Outcome(a, "", sinks.Call{})
 		if out.Verdict == sinks.Throttled {
-			out.RetryAfter = retryAfter(a.Header)
+			out.RetryAfter, _ = sinks.RetryAfter(a.Header, time.Now(), longest)
 		}
 		return nil, out
 	}

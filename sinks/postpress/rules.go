@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -122,7 +121,7 @@ func judge(a sinks.Answer, c sinks.Call, now time.Time) sinks.Outcome {
 	case sinks.Applied:
 		return sinks.Outcome{Verdict: sinks.Applied}
 	case sinks.Throttled, sinks.Busy:
-		if wait, ok := retryAfter(a.Header, now); ok {
+		if wait, ok := sinks.RetryAfter(a.Header, now, longest); ok {
 			out.RetryAfter = wait
 		}
 	}
@@ -157,18 +156,6 @@ func wordOf(body []byte) string {
 
 // longest is the longest wait that is taken from a header.
 const longest = time.Hour
-
-// retryAfter reads Retry-After, in seconds or as a date.
-func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
-	text := strings.TrimSpace(h.Get("Retry-After"))
-	if s, err := strconv.Atoi(text); err == nil && s >= 0 {
-		return max(min(time.Duration(min(s, 1e6))*time.Second, longest), time.Second), true
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return max(min(at.Sub(now), longest), time.Second), true
-	}
-	return 0, false
-}
 
 // nextDay is how long it is to the next day of UTC, and up to ten minutes more, so that
 // not all accounts begin at once.
