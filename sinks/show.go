@@ -41,6 +41,19 @@ func SettingsOf(p *ledger.Profile, provider string) (s Settings, ok bool, err er
 	return s, true, nil
 }
 
+// ResumeOf gives the resume that the connection to a provider names; ok is false when it
+// is not there. The error wraps ledger.ErrNotFound when there is no connection.
+func ResumeOf(p *ledger.Profile, provider string) (resume string, ok bool, err error) {
+	settings, connected, err := SettingsOf(p, provider)
+	switch {
+	case err != nil:
+		return "", false, err
+	case !connected:
+		return "", false, fmt.Errorf("connection: %w", ledger.ErrNotFound)
+	}
+	return settings.Resume, p.Resumes[settings.Resume] != nil, nil
+}
+
 // Sinks shows every sink that runs.
 func (m *Manager) Sinks(ctx context.Context) ([]Sink, error) {
 	if err := m.await(ctx); err != nil {

@@ -204,7 +204,7 @@ func (p *Provider) exchange(ctx context.Context, c sinks.Call, r request) (sinks
 
 // prepare makes a request with what every one of them carries.
 func prepare(ctx context.Context, c sinks.Call, method, target string, body io.Reader) (*http.Request, *sinks.Outcome) {
-	token, ok := tokenOf(c.Credential)
+	token, ok := sinks.TokenOf(c.Credential)
 	if !ok {
 		return nil, unsent(sinks.AccountError, "bad_credential", "the credential is neither a token nor an object with access_token")
 	}

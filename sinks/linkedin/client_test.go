@@ -234,7 +234,7 @@ func TestRefresh(t *testing.T) {
 		t.Error(body)
 	}
 	same(t, "the fresh credential", fresh, `{"access_token":"a2","refresh_token":"r2","client_id":"id","client_secret":"s&t","note":7}`)
-	if token, ok := tokenOf(fresh); !ok || token != "a2" {
+	if token, ok := sinks.TokenOf(fresh); !ok || token != "a2" {
 		t.Errorf("%q %v", token, ok)
 	}
 	fresh, _ = client(t, always(200, `{"access_token":"a2"}`)).Refresh(context.Background(), old)

@@ -177,8 +177,8 @@ func FuzzAnswers(f *testing.F) {
 		if got, ok := registered(body); ok && (got.asset == "" || got.url == "") {
 			t.Fatal("a registration without asset or URL")
 		}
-		if fresh, ok := renewed(object(), body); ok {
-			if _, usable := tokenOf(fresh); !usable {
+		if fresh, ok := sinks.RenewToken(object(), body); ok {
+			if _, usable := sinks.TokenOf(fresh); !usable {
 				t.Fatalf("%s", fresh)
 			}
 		}

@@ -1,7 +1,6 @@
 package linkedin
 
 import (
-	"bytes"
 	"context"
 	"net/http"
 	"net/url"
@@ -13,19 +12,6 @@ import (
 
 // A credential is a bare token, or an object with access_token; with refresh_token,
 // client_id and client_secret beside it, it can be renewed.
-
-// tokenOf gives the token of a credential. ok is false when it cannot stand in a header.
-func tokenOf(credential []byte) (token string, ok bool) {
-	token = string(bytes.TrimSpace(credential))
-	if strings.HasPrefix(token, "{") {
-		n, err := ledger.ParseJSON(credential)
-		access, _ := n.Member("access_token")
-		if token = access.Text; err != nil || access.Kind != ledger.NodeString {
-			return "", false
-		}
-	}
-	return token, token != "" && !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
-}
 
 // LinkedIn's tokens come from another host than its API.
 const (
@@ -60,36 +46,9 @@ func (p *Provider) Refresh(ctx context.Context, credential []byte) (fresh []byte
 	if out = judge(tokenRules, a, sinks.Call{}); out.Verdict != sinks.Applied {
 		return nil, out
 	}
-	fresh, ok := renewed(n, a.Body)
+	fresh, ok := sinks.RenewToken(n, a.Body)
 	if !ok {
 		return nil, garbage(a.Status)
 	}
 	return fresh, out
-}
-
-// renewed puts the tokens of an answer into a credential.
-func renewed(old ledger.Node, body []byte) (fresh []byte, ok bool) {
-	answer, err := ledger.ParseJSON(body)
-	if err != nil {
-		return nil, false
-	}
-	out := object()
-	put := func(name string) {
-		if v, given := answer.Member(name); given && v.Kind == ledger.NodeString && v.Text != "" {
-			out.Members = append(out.Members, member(name, v))
-		}
-	}
-	put("access_token")
-	ok = len(out.Members) == 1
-	put("refresh_token")
-	for _, m := range old.Members {
-		if _, replaced := out.Member(m.Name); !replaced {
-			out.Members = append(out.Members, m)
-		}
-	}
-	fresh = out.Append(nil)
-	if _, usable := tokenOf(fresh); !usable {
-		return nil, false
-	}
-	return fresh, ok
 }

@@ -94,7 +94,7 @@ func items(name string, p *ledger.Profile) ([]string, error) {
 	if !ok {
 		return nil, fmt.Errorf("mokaru: no section %q: %w", name, ledger.ErrNotFound)
 	}
-	resume, ok, err := resumeOf(p)
+	resume, ok, err := sinks.ResumeOf(p, ledger.Mokaru)
 	if err != nil || !ok {
 		return nil, err
 	}

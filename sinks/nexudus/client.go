@@ -82,7 +82,7 @@ func (p *Provider) Call(ctx context.Context, c sinks.Call) sinks.Outcome {
 		// Nothing is left that the portal could be told: it cannot clear what is gone.
 		return sinks.Outcome{Verdict: sinks.Unchanged}
 	}
-	token, ok := tokenOf(c.Credential)
+	token, ok := sinks.TokenOf(c.Credential)
 	if !ok {
 		return badCredential()
 	}
@@ -257,7 +257,7 @@ func (p *Provider) Read(ctx context.Context, c sinks.Call) (sinks.Reading, sinks
 	if c.Entity != Entity {
 		return sinks.Reading{}, unsent(sinks.Refused, "bad_call", "there is nothing to be read of that")
 	}
-	token, ok := tokenOf(c.Credential)
+	token, ok := sinks.TokenOf(c.Credential)
 	if !ok {
 		return sinks.Reading{}, badCredential()
 	}

@@ -397,8 +397,8 @@ func FuzzAnswers(f *testing.F) {
 				t.Fatalf("%s: %v", once, err)
 			}
 		}
-		if fresh, ok := renewed(ledger.Node{Kind: ledger.NodeObject}, body); ok {
-			if _, usable := tokenOf(fresh); !usable {
+		if fresh, ok := sinks.RenewToken(ledger.Node{Kind: ledger.NodeObject}, body); ok {
+			if _, usable := sinks.TokenOf(fresh); !usable {
 				t.Fatalf("%s", fresh)
 			}
 		}

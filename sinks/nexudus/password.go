@@ -13,7 +13,7 @@ import (
 // outcome is Applied when the portal says so, Refused when it does not take the old or the
 // new password, and Unknown when nobody can tell.
 func (p *Provider) ChangePassword(ctx context.Context, credential []byte, before, after string) sinks.Outcome {
-	token, ok := tokenOf(credential)
+	token, ok := sinks.TokenOf(credential)
 	if !ok {
 		return badCredential()
 	}

@@ -1,12 +1,10 @@
 package nexudus
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,19 +14,6 @@ import (
 
 // A credential is a bare token, or an object with access_token; with refresh_token beside
 // it, it can be renewed.
-
-// tokenOf gives the token of a credential. ok is false when it cannot stand in a header.
-func tokenOf(credential []byte) (token string, ok bool) {
-	token = string(bytes.TrimSpace(credential))
-	if strings.HasPrefix(token, "{") {
-		n, err := ledger.ParseJSON(credential)
-		access, _ := n.Member("access_token")
-		if token = access.Text; err != nil || access.Kind != ledger.NodeString {
-			return "", false
-		}
-	}
-	return token, token != "" && !strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' })
-}
 
 // notRenewable is what the portal's refusals to renew mean.
 const notRenewable = "the portal does not renew the token: the customer has to sign in again"
@@ -68,39 +53,12 @@ func (p *Provider) Refresh(ctx context.Context, credential []byte) (fresh []byte
 		}
 		return nil, out
 	}
-	fresh, ok := renewed(n, a.Body)
+	fresh, ok := sinks.RenewToken(n, a.Body)
 	if !ok {
 		return nil, garbage(a)
 	}
 	p.seen.carry(credential, fresh)
 	return fresh, sinks.Outcome{Verdict: sinks.Applied}
-}
-
-// renewed puts the tokens of an answer into a credential. ok is false when there is none.
-func renewed(old ledger.Node, body []byte) (fresh []byte, ok bool) {
-	answer, err := ledger.ParseJSON(body)
-	if err != nil {
-		return nil, false
-	}
-	out := ledger.Node{Kind: ledger.NodeObject}
-	put := func(name string) {
-		if v, given := answer.Member(name); given && v.Kind == ledger.NodeString && v.Text != "" {
-			out.Members = append(out.Members, ledger.NodeMember{Name: name, Node: v})
-		}
-	}
-	put("access_token")
-	if len(out.Members) == 0 {
-		return nil, false
-	}
-	put("refresh_token")
-	for _, m := range old.Members {
-		if _, replaced := out.Member(m.Name); !replaced {
-			out.Members = append(out.Members, m)
-		}
-	}
-	fresh = out.Append(nil)
-	_, ok = tokenOf(fresh)
-	return fresh, ok
 }
 
 // seen remembers what was seen with a token: which profile was active when it was first
@@ -151,7 +109,7 @@ func (s *seen) same(token, profile string) (yes bool) {
 // stillNew says that the token of a credential is itself the fruit of a renewal a moment
 // ago: if it does not work, another one will not.
 func (s *seen) stillNew(credential []byte) bool {
-	token, ok := tokenOf(credential)
+	token, ok := sinks.TokenOf(credential)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := s.tokens[sha256.Sum256([]byte(token))].renewed
@@ -161,8 +119,8 @@ func (s *seen) stillNew(credential []byte) bool {
 // carry makes what was seen with one credential's token count for that of the next one,
 // which was just given in its place.
 func (s *seen) carry(old, fresh []byte) {
-	before, known := tokenOf(old)
-	after, _ := tokenOf(fresh)
+	before, known := sinks.TokenOf(old)
+	after, _ := sinks.TokenOf(fresh)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	was := sight{}

@@ -65,21 +65,9 @@ func concerns(e *ledger.Event) (lanes []string, all bool) {
 	return nil, false
 }
 
-// resumeOf gives the resume that the connection names; ok is false when it is not there.
-func resumeOf(p *ledger.Profile) (resume string, ok bool, err error) {
-	settings, connected, err := sinks.SettingsOf(p, ledger.PostPress)
-	switch {
-	case err != nil:
-		return "", false, err
-	case !connected:
-		return "", false, fmt.Errorf("connection: %w", ledger.ErrNotFound)
-	}
-	return settings.Resume, p.Resumes[settings.Resume] != nil, nil
-}
-
 // build makes what an entity should be, from an opened state.
 func build(entity string, p *ledger.Profile, have sinks.Have) (sinks.Payload, error) {
-	resume, ok, err := resumeOf(p)
+	resume, ok, err := sinks.ResumeOf(p, ledger.PostPress)
 	switch {
 	case err != nil:
 		return sinks.Payload{}, err

@@ -104,7 +104,7 @@ func items(name string, p *ledger.Profile) ([]string, error) {
 	if !ok {
 		return nil, fmt.Errorf("postpress: no section %q: %w", name, ledger.ErrNotFound)
 	}
-	resume, ok, err := resumeOf(p)
+	resume, ok, err := sinks.ResumeOf(p, ledger.PostPress)
 	if err != nil || !ok {
 		return nil, err
 	}
