@@ -275,6 +275,14 @@ func TestSecrets(t *testing.T) {
 	f.add("the admin key", s.AdminKey())
 	own := s.Client(key)
 	own.Must(200, patch, "/v1/profile", map[string]any{"city": p.text("own key")})
+
+	// The past: what was looked for and who looked is recorded, and going back is an edit.
+	for _, query := range []string{"/history?reason=" + p.text("searched reason"), "/history?field=" + p.text("searched field") + "&item=" + p.text("searched item"),
+		"/blame?field=" + p.text("searched field"), "/diff?from=1", "/access"} {
+		own.Must(200, get, harness.Profile(id, query), nil)
+	}
+	own.Must(200, post, harness.Profile(id, "/restore"), map[string]any{"to": 1, "field": "city"}, "X-Vitae-Reason", p.text("restore reason"))
+	own.Must(200, patch, "/v1/profile", map[string]any{"city": p.text("own key")})
 	s.Client(p.text("wrong key")).Must(401, get, "/v1/profile", nil)
 	s.Client("").Must(401, get, "/v1/profile", nil, "X-API-KEY", p.text("wrong key"))
 

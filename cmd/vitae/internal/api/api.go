@@ -99,6 +99,7 @@ type Deps struct {
 	Keys    *keys.Store
 	Sinks   Sinks
 	Journal Journal
+	Access  Access
 	// Directory is nil where accounts cannot be looked up: then a key for all profiles has
 	// to name the profile.
 	Directory Directory
@@ -158,7 +159,7 @@ type Server struct {
 // New puts the surface together. ctx bounds the tasks it starts (rebuilds, checks): they
 // end with it.
 func New(ctx context.Context, d Deps, cfg Config) (*Server, error) {
-	if d.Core == nil || d.History == nil || d.Vault == nil || d.Keys == nil || d.Sinks == nil || d.Journal == nil || d.Idems == nil || d.Erasures == nil || d.Log == nil {
+	if d.Core == nil || d.History == nil || d.Vault == nil || d.Keys == nil || d.Sinks == nil || d.Journal == nil || d.Access == nil || d.Idems == nil || d.Erasures == nil || d.Log == nil {
 		return nil, errors.New("api: a part is missing")
 	}
 	s := &Server{Deps: d, cfg: cfg, now: d.Now, limits: newLimits(), forms: make(largeForms, mostLargeForms)}

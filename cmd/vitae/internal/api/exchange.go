@@ -162,6 +162,9 @@ func (s *Server) serve(rt *route) http.Handler {
 		}
 		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 		w = &statusWriter{ResponseWriter: w, x: x}
+		if rt.profile {
+			w = &accessWriter{ResponseWriter: w, s: s, r: r}
+		}
 		h := w.Header()
 		h["X-Request-Id"] = []string{x.id}
 		h["X-Content-Type-Options"] = nosniff

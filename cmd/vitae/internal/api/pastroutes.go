@@ -6,9 +6,9 @@ import "vitae/cmd/vitae/internal/keys"
 func (s *Server) pastRoutes() []route {
 	const base = "/v1/profiles/{profile}"
 	out := []route{
-		{method: "GET", path: base + "/blame", scope: keys.AuditRead, id: "getBlame", summary: "Say of every value who put it there",
+		{method: "GET", path: base + "/blame", audited: true, scope: keys.AuditRead, id: "getBlame", summary: "Say of every value who put it there",
 			run: s.getBlame, reply: "BlameList", query: []string{"view", "field", "item", "at"}, fails: []int{404}},
-		{method: "GET", path: base + "/diff", scope: keys.AuditRead, id: "getDiff", summary: "Compare two states of a profile, or two of its views",
+		{method: "GET", path: base + "/diff", audited: true, scope: keys.AuditRead, id: "getDiff", summary: "Compare two states of a profile, or two of its views",
 			run: s.getDiff, reply: "DiffList", query: []string{"from", "to", "at", "view", "against"}, fails: []int{404}},
 	}
 	out = append(out, route{method: "POST", path: base + "/restore", scope: write, id: "restoreProfile", summary: "Make a profile, a view, a field or an item what it was: by new edits",

@@ -16,6 +16,7 @@ type route struct {
 	all        bool     // needs a key for all profiles
 	profile    bool     // is about one profile: the one in the path, the key's, or X-Vitae-Profile's
 	inPath     bool     // the profile is in the path
+	audited    bool     // an audit read: it is recorded who made it
 	dialect    *dialect // whose route it is; nil for our own
 	mokaru     bool     // Mokaru documents it too: errors are in its form unless the caller asks otherwise
 	run        func(w http.ResponseWriter, r *http.Request) error
@@ -35,7 +36,7 @@ type route struct {
 func (s *Server) routes() []route {
 	var out []route
 	for _, group := range [][]route{s.profileRoutes(), s.resumeRoutes(), s.itemRoutes(), s.fileRoutes(), s.formatRoutes(), s.auditRoutes(), s.pastRoutes(),
-		s.eventRoutes(),
+		s.eventRoutes(), s.accessRoutes(),
 		s.connectionRoutes(), s.sinkRoutes(), s.keyRoutes(), s.operatorRoutes(), s.openRoutes(),
 		s.postPressRoutes(), s.nexudusRoutes(), s.jarviRoutes(), s.linkedInRoutes(), s.eraseRoutes()} {
 		out = append(out, group...)
@@ -127,17 +128,17 @@ func (s *Server) fileRoutes() []route {
 	return tagged("files", true, []route{
 		{method: "POST", path: "/v1/files", profile: true, scope: write, id: "createFile", summary: "Upload one file, up to 20 MiB", run: s.postFile,
 			request: "file", reply: "FileReply", status: http.StatusCreated, query: []string{"dryRun"}},
-		{method: "GET", path: "/v1/files/{file}", profile: true, scope: read, id: "getFile", summary: "Read a file of the profile", run: s.getFile,
+		{method: "GET", path: "/v1/files/{file}", profile: true, audited: true, scope: read, id: "getFile", summary: "Read a file of the profile", run: s.getFile,
 			reply: "application/octet-stream", fails: []int{404}},
 	})
 }
 
 func (s *Server) auditRoutes() []route {
 	return tagged("audit", false, []route{
-		{method: "GET", path: "/v1/profiles/{profile}/history", profile: true, inPath: true, scope: keys.AuditRead, id: "getHistory",
+		{method: "GET", path: "/v1/profiles/{profile}/history", profile: true, inPath: true, audited: true, scope: keys.AuditRead, id: "getHistory",
 			summary: "List a profile's events, oldest first", run: s.getHistory, reply: "EventList",
 			query: []string{"view", "field", "item", "op", "actor", "via", "requestId", "reason", "from", "to", "at", "after", "limit"}, fails: []int{404}},
-		{method: "GET", path: "/v1/profiles/{profile}/deliveries", profile: true, inPath: true, scope: keys.AuditRead | keys.Operate, own: read, id: "listDeliveries",
+		{method: "GET", path: "/v1/profiles/{profile}/deliveries", profile: true, inPath: true, audited: true, scope: keys.AuditRead | keys.Operate, own: read, id: "listDeliveries",
 			summary: "List every attempt to deliver a profile's edits, oldest first", run: s.getDeliveries, reply: "DeliveryList",
 			query: []string{"sink", "entity", "attempt", "after", "limit"}},
 	})

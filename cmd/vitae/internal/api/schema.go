@@ -82,6 +82,7 @@ func schemas() object {
 	jarviSchemas(out)
 	linkedInSchemas(out)
 	pastSchemas(out)
+	accessSchemas(out)
 	return out
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"vitae/cmd/vitae/internal/access"
 	"vitae/cmd/vitae/internal/erasure"
 	"vitae/cmd/vitae/internal/fsck"
 	"vitae/cmd/vitae/internal/keys"
@@ -39,6 +40,7 @@ type world struct {
 	idems   *keys.Memory
 	sinks   *fakeSinks
 	journal *fakeJournal
+	access  *access.Memory
 	logged  *lockedBuffer
 	clock   *clock
 
@@ -89,7 +91,7 @@ func (l *lockedBuffer) String() string {
 func newWorld(t *testing.T, cfg Config) *world {
 	t.Helper()
 	ctx := t.Context()
-	w := &world{t: t, idems: keys.NewMemory(), journal: &fakeJournal{}, sinks: newFakeSinks(), logged: &lockedBuffer{},
+	w := &world{t: t, idems: keys.NewMemory(), journal: &fakeJournal{}, access: &access.Memory{}, sinks: newFakeSinks(), logged: &lockedBuffer{},
 		clock: &clock{now: time.Date(2026, 5, 3, 10, 14, 0, 0, time.UTC)}}
 	log := slog.New(slog.NewJSONHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
@@ -119,7 +121,7 @@ func newWorld(t *testing.T, cfg Config) *world {
 		w.erasures.Run(run)
 		close(erasing)
 	}()
-	w.srv, err = New(run, Deps{Core: w, Erasures: w.erasures, History: w, Vault: w.vault, Keys: w.keys, Sinks: w.sinks, Journal: w.journal, Idems: w.idems, Uploads: keys.NewMemory(), Log: log, Now: w.clock.Now,
+	w.srv, err = New(run, Deps{Core: w, Erasures: w.erasures, History: w, Vault: w.vault, Keys: w.keys, Sinks: w.sinks, Journal: w.journal, Access: access.New(w.access, w.vault), Idems: w.idems, Uploads: keys.NewMemory(), Log: log, Now: w.clock.Now,
 		Profiles: func(context.Context, ledger.ProfileID, int, ledger.Seq) ([]ledger.ProfileID, error) { return nil, nil },
 		Fsck: func(_ context.Context, progress func(done, total uint64)) (fsck.Report, error) {
 			progress(1, 2)

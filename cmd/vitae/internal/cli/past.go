@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -251,6 +253,62 @@ everything there is, and the command asks first.
 	c.Flags().StringVar(&reason, "reason", "", "why, kept with the edit")
 	c.Flags().StringVar(&ifMatch, "if-match", "", "restore only if the profile is still at this sequence (or has this ETag)")
 	return a.asks(a.changes(a.about(c)))
+}
+
+func (a *app) profileAccessCmd() *cobra.Command {
+	var limit int
+	c := &cobra.Command{
+		Use:   "access",
+		Short: "List who read what of a profile, oldest first",
+		Long: `List the audit reads of a profile, oldest first: its history, blame, diff, deliveries and
+files, this list, and its past states where the key is for all profiles. The profile's own
+key needs profile:read, a key for all profiles audit:read.`,
+		Example: `  vitae profile access
+  vitae profile access --profile 01J8Z3K5V6Q7R8S9T0V1W2X3Y4 --limit 20 -o jsonl`,
+		Args: cobra.NoArgs,
+	}
+	query := texts(c, map[string]string{"after": "go on after this position"})
+	c.Flags().IntVar(&limit, "limit", 0, "stop after this many records; 0 lists all")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cl, err := a.connectAbout()
+		if err != nil {
+			return err
+		}
+		if limit < 0 {
+			return usage("--limit must be 0 (all) or more")
+		}
+		path, err := a.namedPath(c.Context(), cl)
+		if err != nil {
+			return err
+		}
+		var all []json.RawMessage
+		err = a.pages(c.Context(), cl, path+"/access", query(), limit, func(page []json.RawMessage) error {
+			all = append(all, page...)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return a.list(all, row{"POS", "TIME", "ACTOR", "NAME", "VIA", "ROUTE", "ABOUT", "STATUS"}, accessRow)
+	}
+	return a.about(c)
+}
+
+func accessRow(raw json.RawMessage) (row, error) {
+	var r struct {
+		Pos                           uint64
+		Time, Actor, Name, Via, Route string
+		Parts                         map[string]string
+		Status                        int
+	}
+	if err := json.Unmarshal(raw, &r); err != nil {
+		return nil, fmt.Errorf("the server's answer: %w", err)
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(r.Parts)) {
+		parts = append(parts, name+"="+r.Parts[name])
+	}
+	return row{strconv.FormatUint(r.Pos, 10), r.Time, r.Actor, r.Name, r.Via, r.Route, strings.Join(parts, " "), strconv.Itoa(r.Status)}, nil
 }
 
 // printRestored prints what a restoration did: in a dry run the edits that it would be. What

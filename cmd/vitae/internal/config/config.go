@@ -39,6 +39,8 @@ type Config struct {
 	ChangesKeep time.Duration
 	// RateLimit bounds what one API key may do.
 	RateLimit RateLimit
+	// AccessKeep is how long it is kept who read what of a profile; 0 is for ever.
+	AccessKeep time.Duration
 	// Sinks has an entry for each provider that edits are delivered to; Providers gives
 	// an order. With Sandbox it has all of them.
 	Sinks map[string]Sink

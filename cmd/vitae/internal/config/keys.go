@@ -127,6 +127,12 @@ func keys() []key {
 			c.RateLimit.Read = v.num
 			return notNegative(v.num)
 		}},
+		{name: "access.keep", kind: duration, def: "9600h", put: func(c *Config, v value) error {
+			if c.AccessKeep = v.dur; v.dur == 0 {
+				return nil
+			}
+			return between(v.dur, 24*time.Hour, 100*365*24*time.Hour)
+		}},
 	}
 	ks = append(ks, key{name: "changes.keep", kind: duration, def: "720h", put: func(c *Config, v value) error {
 		c.ChangesKeep = v.dur

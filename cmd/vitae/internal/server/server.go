@@ -126,13 +126,17 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 	if err != nil {
 		return nil, err
 	}
+	reads, err := s.accessLog(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
 	uploads, err := s.bucket(ctx, jetstream.KeyValueConfig{Bucket: "UPLOADS", TTL: 24 * time.Hour})
 	if err != nil {
 		return nil, err
 	}
 	pages := console.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.api.Handler().ServeHTTP(w, r) }), log)
 	s.api, err = api.New(run, api.Deps{Mounts: map[string]http.Handler{"/{$}": pages, "/console/": pages},
-		Core: s.core, History: s.core.History, Vault: s.core.Vault, Keys: store, Sinks: deliveries, Journal: rows, Idems: idems, Erasures: erasures, Uploads: uploads, Log: log,
+		Core: s.core, History: s.core.History, Vault: s.core.Vault, Keys: store, Sinks: deliveries, Journal: rows, Access: reads, Idems: idems, Erasures: erasures, Uploads: uploads, Log: log,
 		Feed:        s.feed,
 		Projections: s.core.Projections(), Directory: s.core.Directory, Passwords: pass,
 		Profiles: func(ctx context.Context, after ledger.ProfileID, limit int, atLeast ledger.Seq) ([]ledger.ProfileID, error) {
