@@ -124,8 +124,9 @@ type Deps struct {
 	Fsck func(ctx context.Context, progress func(done, total uint64)) (fsck.Report, error)
 	// Feed is what subscribers follow. nil where nobody can.
 	Feed *changes.Feed
-	// Mounts are other handlers by their patterns: the console at "/", the log's tiles,
-	// the feeds. They do their own access control.
+	// Transparency is the transparency log; nil where there is none.
+	Transparency TransparencyLog
+	// Mounts are other handlers by their patterns: the console at "/", the feeds. They do their own access control.
 	Mounts map[string]http.Handler
 	Log    *slog.Logger
 	Now    func() time.Time // time.Now when nil

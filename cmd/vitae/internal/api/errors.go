@@ -208,6 +208,9 @@ func meanings() map[string]string {
 		"conflict":                  "The race against other writers was lost too often.",
 		"outcome_unknown":           "It is not known whether the change was stored. The same request with the same Idempotency-Key has one effect.",
 		"no_capacity":               "The store is full or the request too large for it.",
+		"log_stopped":               "The transparency log signs nothing more, because it would contradict what it has signed. The last good checkpoint is served.",
+		"cosignature_invalid":       "The body must be a checkpoint of this log with the valid cosignature of a witness that is configured.",
+		"ledger_broken":             "What is stored is not intact; vitae fsck says where.",
 		"unavailable":               "This instance cannot serve it now.",
 		"internal":                  "A fault of the server; the request id leads to its log.",
 	}

@@ -67,6 +67,11 @@ var (
 	descViewOldest   = desc("projection_oldest_unapplied_seconds", "Age of the oldest commit not applied yet.", "projection")
 	descViewRunning  = desc("projection_running", "1 while it follows the ledger.", "projection")
 
+	descLogSize    = desc("log_size", "Leaves of the transparency log on this instance.")
+	descLogSigned  = desc("log_signed_size", "Leaves under the checkpoint that this instance serves.")
+	descLogLag     = desc("log_lag_commits", "Commits that are not under that checkpoint.")
+	descLogHealthy = desc("log_healthy", "1 while the log follows the ledger and signs.")
+
 	descSinkPaused    = desc("sink_paused", "1 while the sink is paused.", "sink")
 	descSinkLag       = desc("sink_lag_events", "Edits that are not delivered yet.", "sink")
 	descSinkFresh     = desc("sink_freshness_seconds", "Age of the oldest edit that is not delivered.", "sink")
@@ -125,6 +130,14 @@ func (p *parts) Collect(ch chan<- prometheus.Metric) {
 		gauge(descViewLag, float64(h.Lag), h.Name)
 		gauge(descViewOldest, h.Oldest.Seconds(), h.Name)
 		gauge(descViewRunning, flag(h.Running), h.Name)
+	}
+	if t := p.s.Transparency; t != nil {
+		if h, err := t.Health(ctx); err == nil {
+			gauge(descLogSize, float64(h.Size))
+			gauge(descLogSigned, float64(h.Signed))
+			gauge(descLogLag, float64(h.Lag))
+			gauge(descLogHealthy, flag(logHealth(h, nil) == nil))
+		}
 	}
 	all, err := p.s.Sinks.Metrics(ctx)
 	if err != nil {

@@ -290,5 +290,6 @@ func parameters() object {
 	} {
 		out[p["name"].(string)] = p
 	}
+	logParameters(out)
 	return out
 }

@@ -166,6 +166,9 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request) error {
 		h, err := p.Health(ctx, s.now())
 		check(p.Name(), unhealthy(h, err))
 	}
+	if s.Transparency != nil {
+		check("log", logHealth(s.Transparency.Health(ctx)))
+	}
 	if !ok {
 		text.WriteString("readyz check failed\n")
 		s.text(w, r, http.StatusServiceUnavailable, text.String())

@@ -76,6 +76,7 @@ func schemas() object {
 	}
 	catalogue(out)
 	sinkSchemas(out)
+	logSchemas(out)
 	formatSchemas(out)
 	postPressSchemas(out)
 	nexudusSchemas(out)

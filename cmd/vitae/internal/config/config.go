@@ -41,6 +41,8 @@ type Config struct {
 	RateLimit RateLimit
 	// AccessKeep is how long it is kept who read what of a profile; 0 is for ever.
 	AccessKeep time.Duration
+	// Witnesses are the verifier keys of those whose cosignatures the transparency log takes.
+	Witnesses []string
 	// Sinks has an entry for each provider that edits are delivered to; Providers gives
 	// an order. With Sandbox it has all of them.
 	Sinks map[string]Sink

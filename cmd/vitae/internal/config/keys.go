@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"vitae/ledger/proof"
 )
 
 // kind is how the value of a key is written.
@@ -137,7 +139,7 @@ func keys() []key {
 	ks = append(ks, key{name: "changes.keep", kind: duration, def: "720h", put: func(c *Config, v value) error {
 		c.ChangesKeep = v.dur
 		return between(v.dur, time.Minute, 10*365*24*time.Hour)
-	}})
+	}}, key{name: "log.witnesses", put: func(c *Config, v value) error { return witnesses(v.text, &c.Witnesses) }})
 	for _, p := range Providers() {
 		ks = append(ks, sinkKeys(p)...)
 	}
@@ -240,6 +242,20 @@ func checkServers(s string) error {
 		if err != nil || u.Host == "" || u.Scheme != "nats" && u.Scheme != "tls" && u.Scheme != "ws" && u.Scheme != "wss" {
 			return errors.New(`must be URLs such as "nats://host:4222", separated by commas`)
 		}
+	}
+	return nil
+}
+
+// witnesses reads verifier keys, separated by commas.
+func witnesses(s string, into *[]string) error {
+	for one := range strings.SplitSeq(s, ",") {
+		if one = strings.TrimSpace(one); one == "" && s == "" {
+			continue
+		}
+		if err := proof.CheckWitness(one); err != nil {
+			return err
+		}
+		*into = append(*into, one)
 	}
 	return nil
 }

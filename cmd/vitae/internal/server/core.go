@@ -20,6 +20,7 @@ import (
 	"vitae/commands"
 	"vitae/ledger"
 	"vitae/ledger/engine"
+	"vitae/ledger/proof"
 	"vitae/ledger/stream"
 	"vitae/ledger/vault"
 	"vitae/projections"
@@ -37,6 +38,7 @@ type Core struct {
 	Views     *views.Views
 	History   *history.History
 	Directory *directory.Directory
+	Log       *proof.Log // the transparency log
 
 	log       *slog.Logger
 	committer *stream.Committer // on the embedded engine
@@ -71,9 +73,13 @@ func OpenCore(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Core
 	if err := c.openProjections(ctx, cfg); err != nil {
 		return nil, err
 	}
+	if err := c.openLog(ctx, cfg); err != nil {
+		return nil, err
+	}
 	if err := c.openCommitter(ctx, run, cfg); err != nil {
 		return nil, err
 	}
+	c.followLog(run)
 	for _, p := range c.Projections() {
 		c.follow(run, p)
 	}

@@ -138,7 +138,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 	s.api, err = api.New(run, api.Deps{Mounts: map[string]http.Handler{"/{$}": pages, "/console/": pages},
 		Core: s.core, History: s.core.History, Vault: s.core.Vault, Keys: store, Sinks: deliveries, Journal: rows, Access: reads, Idems: idems, Erasures: erasures, Uploads: uploads, Log: log,
 		Feed:        s.feed,
-		Projections: s.core.Projections(), Directory: s.core.Directory, Passwords: pass,
+		Projections: s.core.Projections(), Transparency: s.core.Log, Directory: s.core.Directory, Passwords: pass,
 		Profiles: func(ctx context.Context, after ledger.ProfileID, limit int, atLeast ledger.Seq) ([]ledger.ProfileID, error) {
 			if err := s.core.Views.Wait(ctx, atLeast); err != nil {
 				return nil, err

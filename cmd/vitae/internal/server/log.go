@@ -1,0 +1,91 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"path/filepath"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"vitae/cmd/vitae/internal/config"
+	"vitae/cmd/vitae/internal/keys"
+	"vitae/ledger"
+	"vitae/ledger/proof"
+	"vitae/ledger/stream"
+)
+
+// openLog opens the transparency log over the ledger.
+func (c *Core) openLog(ctx context.Context, cfg config.Config) error {
+	kv, err := c.Engine.JetStream().CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "LOG", History: 1, Replicas: c.Engine.Replicas()})
+	if err != nil {
+		return err
+	}
+	c.Log, err = proof.Open(ctx, proof.Config{Dir: filepath.Join(cfg.Data, "log"), Source: logSource{c.Ledger}, Store: logStore{keys.JetStream(kv)},
+		Sealer: c.Vault, Witnesses: cfg.Witnesses, Log: c.log.With("part", "log")})
+	return err
+}
+
+// followLog runs the log until ctx ends. One that stops for good says so in its health
+// and serves what it has.
+func (c *Core) followLog(ctx context.Context) {
+	c.running.Go(func() {
+		if err := c.Log.Run(ctx); err != nil {
+			c.log.Error("the transparency log has stopped", "error", err)
+		}
+	})
+}
+
+// logSource is the ledger as the log follows it.
+type logSource struct{ *stream.Ledger }
+
+// Head implements proof.Source.
+func (s logSource) Head(ctx context.Context) (ledger.Seq, ledger.Hash, error) {
+	h, err := s.Ledger.Head(ctx)
+	return h.Seq, h.Hash, broken(err)
+}
+
+// Follow implements proof.Source.
+func (s logSource) Follow(ctx context.Context, from ledger.Seq) iter.Seq2[proof.Block, error] {
+	return func(yield func(proof.Block, error) bool) {
+		for b, err := range s.Ledger.Follow(ctx, from) {
+			if err != nil {
+				yield(proof.Block{}, broken(err))
+				return
+			}
+			if !yield(proof.Block{Prev: b.Prev, Hash: b.Hash, Commits: b.Commits}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// broken marks an error that reading again will not heal.
+func broken(err error) error {
+	var block *stream.BlockError
+	if errors.As(err, &block) {
+		return errors.Join(proof.ErrBroken, err)
+	}
+	return err
+}
+
+// logStore is a bucket as the log keeps its state in it.
+type logStore struct{ kv keys.KV }
+
+// Get implements proof.Store.
+func (s logStore) Get(ctx context.Context, key string) ([]byte, uint64, error) {
+	e, err := s.kv.Get(ctx, key)
+	return e.Value, e.Revision, err
+}
+
+// Create implements proof.Store.
+func (s logStore) Create(ctx context.Context, key string, value []byte) error {
+	_, err := s.kv.Create(ctx, key, value)
+	return err
+}
+
+// Update implements proof.Store.
+func (s logStore) Update(ctx context.Context, key string, value []byte, revision uint64) error {
+	_, err := s.kv.Update(ctx, key, value, revision)
+	return err
+}
