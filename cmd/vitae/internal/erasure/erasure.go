@@ -211,8 +211,13 @@ func (e *Erasures) follow(ctx context.Context, work *sync.WaitGroup) error {
 // note stores the record of an erasure, if there is none and it is not through.
 func (e *Erasures) note(ctx context.Context, rec *ledger.Record) error {
 	c := rec.Commit
-	if _, err := e.cfg.Receipts.Get(ctx, c.Profile.String()); !errors.Is(err, ledger.ErrNotFound) {
+	// A receipt of another event is of a ledger that was replaced by an older copy of it:
+	// this one is erased anew.
+	switch s, err := e.Status(ctx, c.Profile); {
+	case err != nil && !errors.Is(err, ledger.ErrNotFound):
 		return err
+	case s.Receipt != nil && s.Receipt.Hash == rec.Hash:
+		return nil
 	}
 	err := e.keep(ctx, &record{V: recordVersion, Profile: c.Profile, Seq: rec.Seq, Commit: c.ID, Time: c.Time, Hash: rec.Hash})
 	if errors.Is(err, ledger.ErrConflict) {

@@ -100,8 +100,12 @@ func (e *Erasures) seen(ctx context.Context) (at place, revision uint64, err err
 	if err := json.Unmarshal(entry.Value, &at); err != nil {
 		return at, 0, fmt.Errorf("the position of erasures: %w", ledger.ErrFormat)
 	}
-	if at.Lineage != e.cfg.Ledger.Lineage() {
-		at = place{Lineage: e.cfg.Ledger.Lineage()} // another ledger: all of it is new
+	head, err := e.cfg.Ledger.Head(ctx)
+	if err != nil {
+		return at, 0, err
+	}
+	if at.Lineage != e.cfg.Ledger.Lineage() || at.Seq > head.Seq {
+		at = place{Lineage: e.cfg.Ledger.Lineage()} // another ledger, or an older copy: all of it is new
 	}
 	return at, entry.Revision, nil
 }

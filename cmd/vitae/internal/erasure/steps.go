@@ -201,7 +201,7 @@ func (e *Erasures) finish(ctx context.Context, r *record) error {
 	if err != nil {
 		return err
 	}
-	if _, err := e.cfg.Receipts.Create(ctx, r.Profile.String(), b); err != nil && !errors.Is(err, ledger.ErrExists) {
+	if err := e.putReceipt(ctx, r, b); err != nil {
 		return err
 	}
 	e.cfg.Probe("end", r.Profile)
@@ -210,4 +210,25 @@ func (e *Erasures) finish(ctx context.Context, r *record) error {
 	}
 	e.cfg.Log.Info("a profile was erased", "profile", r.Profile, "seq", r.Seq)
 	return nil
+}
+
+// putReceipt stores a receipt, unless that of the same event is there.
+func (e *Erasures) putReceipt(ctx context.Context, r *record, b []byte) error {
+	_, err := e.cfg.Receipts.Create(ctx, r.Profile.String(), b)
+	if !errors.Is(err, ledger.ErrExists) {
+		return err
+	}
+	entry, err := e.cfg.Receipts.Get(ctx, r.Profile.String())
+	if err != nil {
+		return err
+	}
+	var old stored
+	if err := json.Unmarshal(entry.Value, &old); err != nil {
+		return fmt.Errorf("a stored receipt: %w", ledger.ErrFormat)
+	}
+	if receipt, err := Parse(old.Text); err != nil || receipt.Hash == r.Hash {
+		return err
+	}
+	_, err = e.cfg.Receipts.Update(ctx, r.Profile.String(), b, entry.Revision)
+	return err
 }
