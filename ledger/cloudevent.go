@@ -54,6 +54,24 @@ func CloudEventTypes() []string {
 		TypeDeliveryDelivered, TypeDeliveryParked, TypeDeliveryUncertain, TypeDeliveryDrifted}
 }
 
+// TypeReset is the type of the event that tells a subscriber that events before the one at
+// First are not kept any more: read the state, and go on from there. It is never published:
+// each subscriber that is behind gets one of its own.
+const TypeReset = "reset"
+
+// ResetEvent is that event, for a subscriber who asked for the event at from. profile is the
+// one whose events are followed; zero for all. The same events are missing under the same id.
+func ResetEvent(source string, from, first uint64, profile ProfileID, now time.Time) CloudEvent {
+	e := CloudEvent{ID: fmt.Sprintf("reset.%d.%d", from, first), Source: source, Type: TypeReset, Time: now.UTC().Truncate(time.Millisecond)}
+	state := "/v1/profiles"
+	if !profile.IsZero() {
+		e.Subject = profile.String()
+		state += "/" + e.Subject
+	}
+	e.Data = fmt.Appendf(nil, `{"from":%d,"first":%d,"state":%q}`, from, first, state)
+	return e
+}
+
 // CloudEvent is one notification for subscribers, in the words of CloudEvents 1.0. Its ID
 // is derived from what it is about (see ChangedID): however often and by whatever road it
 // is delivered, the ID is the same, and no two events of one Source share one.

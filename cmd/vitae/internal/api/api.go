@@ -19,6 +19,7 @@ import (
 	"vitae/projections"
 	"vitae/projections/changes"
 	"vitae/sinks"
+	"vitae/sinks/webhook"
 )
 
 // Core is what keeps the profiles.
@@ -116,6 +117,8 @@ type Deps struct {
 	Profiles func(ctx context.Context, after ledger.ProfileID, limit int, atLeast ledger.Seq) ([]ledger.ProfileID, error)
 	// Erasures carries erasures out.
 	Erasures Erasures
+	// Webhooks are the endpoints that events are delivered to; nil where there are none.
+	Webhooks *webhook.Manager
 	// Projections can be listed and rebuilt.
 	Projections []*projections.Projection
 	// Restart runs a projection again that had stopped, after a rebuild.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -28,9 +27,6 @@ const (
 
 // sendEvents is how many events are written at once.
 const sendEvents = 256
-
-// typeReset is the type of the event that says that a reader has missed some.
-const typeReset = "reset"
 
 func (s *Server) eventRoutes() []route {
 	return tagged("subscribers", false, []route{
@@ -262,24 +258,9 @@ func (st *eventStream) reset(gone *changes.GoneError) {
 	if gone.From > gone.Head {
 		first = gone.Head + 1 // it has seen another feed than this one
 	}
-	link := "/v1/profiles"
-	subject := ""
-	if p := st.query.filter.Profile; !p.IsZero() {
-		subject = p.String()
-		link += "/" + subject
-	}
-	data, err := json.Marshal(struct {
-		From  uint64 `json:"from"`
-		First uint64 `json:"first"`
-		State string `json:"state"`
-	}{gone.From, first, link})
-	if err != nil {
-		return // cannot be: numbers and a path
-	}
-	e := ledger.CloudEvent{ID: "reset." + strconv.FormatUint(gone.From, 10) + "." + strconv.FormatUint(first, 10), Source: st.s.Feed.Source(), Type: typeReset,
-		Subject: subject, Time: st.s.now().UTC().Truncate(time.Millisecond), Data: data}
+	e := ledger.ResetEvent(st.s.Feed.Source(), gone.From, first, st.query.filter.Profile, st.s.now())
 	st.reader.SkipTo(first)
-	st.put(first-1, typeReset, ledger.AppendCloudEvent(nil, &e))
+	st.put(first-1, ledger.TypeReset, ledger.AppendCloudEvent(nil, &e))
 }
 
 // put appends one event to what is to be sent.

@@ -147,6 +147,31 @@ func (f form) seq(name string) ledger.Seq {
 	return ledger.Seq(seq)
 }
 
+// flag reads true or false; false when there is none.
+func (f form) flag(name string) bool {
+	n, there := f.member(name)
+	if there && n.Kind != ledger.NodeBool {
+		f.refuse(name, ledger.CodeWrongType, "must be true or false")
+	}
+	return n.Bool
+}
+
+// texts reads a list of texts; nil when there is none.
+func (f form) texts(name string) (out []string) {
+	n, there := f.member(name)
+	if there && n.Kind != ledger.NodeArray {
+		f.refuse(name, ledger.CodeWrongType, "must be a list of texts")
+	}
+	for i, e := range n.Elems {
+		if e.Kind != ledger.NodeString {
+			at := form{at: ledger.PointerTo(f.at, name), wrong: f.wrong}
+			at.refuse(strconv.Itoa(i), ledger.CodeWrongType, "must be a text")
+		}
+		out = append(out, e.Text)
+	}
+	return out
+}
+
 // queryForm gives the parameters of a query as the members of a form.
 func queryForm(r *http.Request, names ...string) (form, error) {
 	f := form{wrong: new([]ledger.FieldError)}

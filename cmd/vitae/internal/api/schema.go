@@ -78,6 +78,7 @@ func schemas() object {
 	sinkSchemas(out)
 	logSchemas(out)
 	formatSchemas(out)
+	webhookSchemas(out)
 	postPressSchemas(out)
 	nexudusSchemas(out)
 	jarviSchemas(out)

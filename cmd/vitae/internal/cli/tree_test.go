@@ -31,6 +31,7 @@ var mutating = []string{
 	"vitae connection set", "vitae connection remove",
 	"vitae sink pause", "vitae sink resume", "vitae sink redrive", "vitae sink recover",
 	"vitae view rebuild",
+	"vitae webhook add", "vitae webhook test", "vitae webhook redrive", "vitae webhook rotate", "vitae webhook remove",
 }
 
 // reading are those that do not; a new command must be in one of the lists.
@@ -40,7 +41,7 @@ var reading = []string{
 	"vitae profile show", "vitae profile history", "vitae profile blame", "vitae profile diff", "vitae resume list", "vitae resume show",
 	"vitae profile receipt", "vitae profile access",
 	"vitae key list", "vitae connection list",
-	"vitae sink list", "vitae sink show", "vitae sink wait", "vitae sink parked", "vitae sink plan", "vitae sink journal", "vitae view list",
+	"vitae sink list", "vitae sink show", "vitae sink wait", "vitae sink parked", "vitae sink plan", "vitae sink journal", "vitae view list", "vitae webhook list", "vitae webhook show", "vitae webhook attempts",
 }
 
 func TestTree(t *testing.T) {

@@ -283,11 +283,11 @@ func TestReadJSONResume(t *testing.T) {
 	}
 	var places []string
 	for _, n := range append(im.NotKept, refused...) {
-		places = append(places, n.At)
+		places = append(places, strings.TrimPrefix(n.At, "/"))
 	}
 	slices.Sort(places)
-	if want := []string{"/awards", "/basics/image", "/basics/location/zone", "/certificates/0", "/certificates/0/date", "/references", "/skills/0/keywords", "/skills/0/level",
-		"/work/0/highlights/1", "/work/0/url", "/work/2", "/work/3"}; !slices.Equal(places, want) {
+	if want := []string{"awards", "basics/image", "basics/location/zone", "certificates/0", "certificates/0/date", "references", "skills/0/keywords", "skills/0/level",
+		"work/0/highlights/1", "work/0/url", "work/2", "work/3"}; !slices.Equal(places, want) {
 		t.Errorf("noted %q\nwant  %q", places, want)
 	}
 	for _, bad := range []string{``, `[]`, `{"a":1,"a":2}`, "{\"a\":\"\xff\"}", `null`} {

@@ -399,6 +399,19 @@ func (s *Store) Erase(ctx context.Context, p ledger.ProfileID) (int, error) {
 	return n, nil
 }
 
+// ByID gives a key that counts by its id; nil when there is none, or it was revoked.
+func (s *Store) ByID(id string) *Key {
+	if id == adminID {
+		return s.admin
+	}
+	for _, k := range s.List() {
+		if k.ID == id && k.Revoked().IsZero() {
+			return k
+		}
+	}
+	return nil
+}
+
 // List gives every stored key, the revoked ones too, oldest first.
 func (s *Store) List() []*Key {
 	s.mu.RLock()

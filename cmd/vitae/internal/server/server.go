@@ -117,6 +117,10 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 	if err != nil {
 		return nil, err
 	}
+	hooks, err := s.openWebhooks(ctx, cfg, store)
+	if err != nil {
+		return nil, err
+	}
 	pass := s.passer(run, deliveries) // before the erasures, which end what is held
 	erasures, err := s.erasures(ctx, store, deliveries, rows)
 	if err != nil {
@@ -137,7 +141,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 	pages := console.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.api.Handler().ServeHTTP(w, r) }), log)
 	s.api, err = api.New(run, api.Deps{Mounts: map[string]http.Handler{"/{$}": pages, "/console/": pages},
 		Core: s.core, History: s.core.History, Vault: s.core.Vault, Keys: store, Sinks: deliveries, Journal: rows, Access: reads, Idems: idems, Erasures: erasures, Uploads: uploads, Log: log,
-		Feed:        s.feed,
+		Feed: s.feed, Webhooks: hooks,
 		Projections: s.core.Projections(), Transparency: s.core.Log, Directory: s.core.Directory, Passwords: pass,
 		Profiles: func(ctx context.Context, after ledger.ProfileID, limit int, atLeast ledger.Seq) ([]ledger.ProfileID, error) {
 			if err := s.core.Views.Wait(ctx, atLeast); err != nil {
@@ -155,6 +159,7 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 	}
 	s.running.Go(func() { deliveries.run(run) })
 	s.running.Go(func() { erasures.Run(run) })
+	s.running.Go(func() { s.serveWebhooks(run, hooks) })
 	return s, s.listen(cfg.Listen)
 }
 
