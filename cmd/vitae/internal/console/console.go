@@ -71,6 +71,8 @@ func (c *console) handler() http.Handler {
 		"GET /console/resumes/{id}/delete":                 (*visit).confirmDelete,
 		"POST /console/resumes/{id}/delete":                (*visit).deleteResume,
 		"GET /console/history":                             (*visit).history,
+		"GET /console/history/blame":                       (*visit).blame,
+		"GET /console/history/diff":                        (*visit).diff,
 		"GET /console/choose":                              (*visit).choose,
 		"POST /console/choose":                             (*visit).chosen,
 		"GET /console/operate":                             (*visit).operate,

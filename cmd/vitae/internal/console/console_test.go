@@ -97,6 +97,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"data":[{"provider":"mokaru","account":"","state":"pending","acknowledgedSeq":5,"headSeq":7,"lanes":[{"entity":"profile","class":"set","phase":"retry_wait","wantSeq":7,"ackedSeq":5,"attempts":2,"lastError":{"http":503,"type":"unavailable","message":"it was not there","sent":"yes"},"since":"`+boundary+`","nextAt":"2026-05-03T10:15:00Z"}]}],"next":null}`)
 	case strings.HasSuffix(path, "/history"):
 		f.history(w, r)
+	case strings.HasSuffix(path, "/blame"):
+		fmt.Fprintf(w, `{"data":[{"view":"shared","field":"headline","item":null,"value":%q,"seq":7,"previousSeq":3,"time":%q,"actor":"key:abc","via":"cli","reason":"because"},{"view":"base","field":"skills","item":"s1","value":{"name":"Go"},"seq":2,"previousSeq":null,"time":%q,"actor":"admin","via":"native","reason":null}],"next":null}`, planted, boundary, boundary)
+	case strings.HasSuffix(path, "/diff"):
+		fmt.Fprintf(w, `{"data":[{"view":"shared","field":"headline","item":null,"op":"set","from":"was","to":%q},{"view":"base","field":null,"item":null,"op":"created","from":null,"to":null}],"next":null}`, planted)
 	case path == "/v1/resume" && r.Method == "GET":
 		fmt.Fprintf(w, `{"data":[{"id":"base","name":"Base","isDefault":true,"createdAt":%q,"updatedAt":%q},{"id":"01J8Z3K5V6Q7R8S9T0V1W2X3Y5","name":%q,"isDefault":false,"createdAt":%q,"updatedAt":%q}],"next":null}`,
 			boundary, boundary, planted, boundary, boundary)

@@ -223,6 +223,25 @@ func TestHistoryRow(t *testing.T) {
 	want(t, p.get("/console/history"), 200, "value 0")
 }
 
+func TestBlameAndDiff(t *testing.T) {
+	p := newPerson(t)
+	p.signIn(ownKey)
+	want(t, p.get("/console/history"), 200, `href="/console/history/blame"`, `href="/console/history/diff"`)
+	want(t, p.get("/console/history/blame?field=headline&at=7"), 200, "&lt;script&gt;", "key:abc", "why: because", "2026-05-03 10:14:00 UTC", `href="/console/history/blame?field=headline&amp;at=3"`, "as they were at 7", `<span class="id">s1</span>`)
+	if r, _ := p.last(); r.URL.Query().Encode() != "at=7&field=headline" || !strings.HasSuffix(r.URL.Path, "/blame") {
+		t.Errorf("asked %s", r.URL)
+	}
+	before := len(p.api.asked)
+	want(t, p.get("/console/history/diff"), 200, `name="from"`)
+	if len(p.api.asked) != before {
+		t.Error("the empty form asked the API")
+	}
+	want(t, p.get("/console/history/diff?from=3&to="), 200, "&lt;script&gt;", `value="3"`, "was")
+	if r, _ := p.last(); r.URL.Query().Encode() != "from=3" || !strings.HasSuffix(r.URL.Path, "/diff") {
+		t.Errorf("asked %s", r.URL)
+	}
+}
+
 func TestOperator(t *testing.T) {
 	p := newPerson(t)
 	p.signIn(allKey)
@@ -287,6 +306,8 @@ func TestTemplates(t *testing.T) {
 		"resumes":  {resumesBody{}, resumesBody{None: "no"}, resumesBody{Error: "bad", Resumes: []resume{{}}}},
 		"delete":   {resume{}},
 		"history":  {historyBody{}, historyBody{None: "no"}, historyBody{Events: []event{{Erased: true}, {View: "base", Item: "i", Value: ledger.Value(`{"a":1}`)}}, Older: "1.0", Field: "skills"}},
+		"blame":    {blameBody{}, blameBody{None: "no"}, blameBody{At: "3", Rows: []blamed{{View: "base", Item: "i", PreviousSeq: 2, Reason: "r"}, {View: "shared"}}}},
+		"diff":     {diffBody{}, diffBody{None: "no"}, diffBody{Asked: true}, diffBody{From: "1", To: "2", Rows: []changed{{View: "base", Item: "i", Field: "skills", Op: "put"}, {View: "x", Op: "created"}}}},
 		"choose":   {chooseBody{}, chooseBody{Error: "bad", IDs: []string{profile}}},
 		"operate":  {operateBody{}, operateBody{NoSinks: "no", NoViews: "no"}, operateBody{Sinks: []sink{{State: "paused", NoEdits: "no", Edits: []parked{{ID: "00aa", Choices: []string{"retry"}}, {}}}, {Health: "idle"}}, Views: []projection{{Error: "bad"}}}},
 	}

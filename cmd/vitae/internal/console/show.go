@@ -32,7 +32,7 @@ type link struct {
 func linkTo(path, name string, here bool) link { return link{path, name, here} }
 
 func pageNames() []string {
-	return []string{"signin", "stopped", "message", "overview", "profile", "past", "resumes", "delete", "history", "choose", "operate"}
+	return []string{"signin", "stopped", "message", "overview", "profile", "past", "resumes", "delete", "history", "blame", "diff", "choose", "operate"}
 }
 
 // label makes a name of the catalogue readable: "workExperiences" is "Work experiences".
