@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -25,7 +24,7 @@ func (r *run) large(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	one, err := create(ctx, c, 1, nil)
+	aged, err := create(ctx, c, 2, nil) // one with 150 edits, one with 10,000
 	if err != nil {
 		return err
 	}
@@ -36,13 +35,12 @@ func (r *run) large(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The 150 edits of one profile lie scattered over the whole ledger.
+	// The edits of these profiles lie scattered over the whole ledger.
 	for i := range 149 {
-		cmd, err := commands.Patch(ledger.Base, fmt.Appendf(nil, `{"headline":"Edit %d"}`, i))
-		if err != nil {
+		if err := r.age(ctx, c, aged[0], i, 1); err != nil {
 			return err
 		}
-		if _, err := c.Submit(ctx, ledger.Request{Profile: one[0], Meta: meta, Command: cmd}); err != nil {
+		if err := r.age(ctx, c, aged[1], i, longEdits/149); err != nil {
 			return err
 		}
 		if _, err := r.fill(ctx, c, ids, r.Large/150); err != nil {
@@ -70,7 +68,7 @@ func (r *run) large(ctx context.Context) error {
 	if err := r.replay(ctx, c); err != nil {
 		return err
 	}
-	if err := r.stateAt(ctx, c, one[0], head.Seq); err != nil {
+	if err := r.past(ctx, c, aged, head.Seq); err != nil {
 		return err
 	}
 	for _, p := range []*projections.Projection{c.Views.Projection, c.History.Projection} {
@@ -131,28 +129,4 @@ func (r *run) replay(ctx context.Context, c *server.Core) error {
 	took := time.Since(start)
 	return r.add(Row{What: "replay, every link checked", Value: float64(events) / took.Seconds(), Unit: "events/s", Ratio: bare.Seconds() / took.Seconds(),
 		Beside: fmt.Sprintf("bare consumer of the same %d MB: %s events/s", bytes>>20, format(float64(events)/bare.Seconds())), Goal: "ratio at least 0.7"})
-}
-
-// stateAt reads a profile as of random sequences, opened.
-func (r *run) stateAt(ctx context.Context, c *server.Core, id ledger.ProfileID, head ledger.Seq) error {
-	first, err := c.History.Head(ctx, id)
-	if err != nil {
-		return err
-	}
-	var took []time.Duration
-	rng := rand.New(rand.NewPCG(1, 2))
-	for range 2000 {
-		at := first.First + ledger.Seq(rng.Uint64N(uint64(head-first.First)+1))
-		start := time.Now()
-		p, err := c.History.StateAt(ctx, id, at)
-		if err != nil {
-			return err
-		}
-		if err := p.OpenAll(c.Vault); err != nil {
-			return err
-		}
-		took = append(took, time.Since(start))
-	}
-	return r.add(Row{What: fmt.Sprintf("state of a 150-edit profile at any of %d sequences, p50 (p99 %s ms)", head, format(percentile(took, 0.99))),
-		Value: percentile(took, 0.5), Unit: "ms", Goal: "under 1 ms"})
 }
