@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"vitae/ledger"
@@ -69,6 +70,14 @@ func (r *EvidenceReport) FromFirst() bool { return r.Bundle.Manifest.FirstPrev.I
 // ToHead says that it ends with the one that the log's operator has signed to be the
 // profile's last at the checkpoint.
 func (r *EvidenceReport) ToHead() bool { return r.Bundle.Manifest.LastSeq == r.Head.Seq }
+
+// CheckKey says what is wrong with a text that should be a note verifier key, if anything.
+func CheckKey(vkey string) error {
+	if _, err := note.NewVerifier(strings.TrimSpace(vkey)); err != nil {
+		return fmt.Errorf("not a verifier key such as name+0123abcd+base64: %w", err)
+	}
+	return nil
+}
 
 // maxFaults is how many faults are listed: more of them say nothing more.
 const maxFaults = 100

@@ -145,16 +145,17 @@ type Config struct {
 // Server is the HTTP surface.
 type Server struct {
 	Deps
-	cfg     Config
-	now     func() time.Time
-	limits  *limits
-	forms   largeForms
-	tasks   *tasks
-	metrics *metrics
-	openapi []byte
-	docs    []byte // the same as a page
-	docsTag string
-	handler http.Handler
+	cfg      Config
+	now      func() time.Time
+	limits   *limits
+	forms    largeForms
+	tasks    *tasks
+	metrics  *metrics
+	evidence chan struct{} // a place for each bundle that is put together
+	openapi  []byte
+	docs     []byte // the same as a page
+	docsTag  string
+	handler  http.Handler
 
 	stopping chan struct{} // closed when streams of events must end
 	stop     func()
@@ -166,7 +167,7 @@ func New(ctx context.Context, d Deps, cfg Config) (*Server, error) {
 	if d.Core == nil || d.History == nil || d.Vault == nil || d.Keys == nil || d.Sinks == nil || d.Journal == nil || d.Access == nil || d.Idems == nil || d.Erasures == nil || d.Log == nil {
 		return nil, errors.New("api: a part is missing")
 	}
-	s := &Server{Deps: d, cfg: cfg, now: d.Now, limits: newLimits(), forms: make(largeForms, mostLargeForms)}
+	s := &Server{Deps: d, cfg: cfg, now: d.Now, limits: newLimits(), forms: make(largeForms, mostLargeForms), evidence: make(chan struct{}, evidenceSlots)}
 	if s.now == nil {
 		s.now = time.Now
 	}

@@ -21,6 +21,12 @@ type TransparencyLog interface {
 	// Inclusion and Consistency wait for a checkpoint that covers what they are asked for.
 	Inclusion(ctx context.Context, seq ledger.Seq) (proof.Inclusion, error)
 	Consistency(ctx context.Context, from, to uint64) (proof.Consistency, error)
+	// Wait returns once a commit is under the checkpoint that is served, and InclusionIn
+	// proves that one is in the tree of a checkpoint that was: many proofs share it.
+	Wait(ctx context.Context, seq ledger.Seq) error
+	InclusionIn(c proof.Checkpoint, seq ledger.Seq) (proof.Inclusion, error)
+	// Signer signs receipts with the log's key.
+	Signer() *proof.Signer
 	// Tile gives a tile or a bundle of entries by its path.
 	Tile(path string) (proof.Tile, error)
 	// Cosign takes a witness's signature of the present checkpoint.

@@ -82,7 +82,12 @@ func operation(rt *route) object {
 		op["requestBody"] = object{"required": !rt.optional, "content": content}
 	}
 	var ps []any
+	components := parameters()
 	for _, name := range parametersOf(rt) {
+		// A parameter that means something of its own here has a component of its own.
+		if own := rt.id + "." + name; components[own] != nil {
+			name = own
+		}
 		ps = append(ps, object{"$ref": "#/components/parameters/" + name})
 	}
 	for part := range strings.SplitSeq(documented(rt.path), "/") {
@@ -291,5 +296,6 @@ func parameters() object {
 		out[p["name"].(string)] = p
 	}
 	logParameters(out)
+	evidenceParameters(out)
 	return out
 }

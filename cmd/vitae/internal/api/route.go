@@ -36,7 +36,7 @@ type route struct {
 func (s *Server) routes() []route {
 	var out []route
 	for _, group := range [][]route{s.profileRoutes(), s.resumeRoutes(), s.itemRoutes(), s.fileRoutes(), s.formatRoutes(), s.auditRoutes(), s.pastRoutes(),
-		s.eventRoutes(), s.webhookRoutes(), s.accessRoutes(), s.logRoutes(),
+		s.eventRoutes(), s.webhookRoutes(), s.accessRoutes(), s.evidenceRoutes(), s.logRoutes(),
 		s.connectionRoutes(), s.sinkRoutes(), s.keyRoutes(), s.operatorRoutes(), s.openRoutes(),
 		s.postPressRoutes(), s.nexudusRoutes(), s.jarviRoutes(), s.linkedInRoutes(), s.eraseRoutes()} {
 		out = append(out, group...)
