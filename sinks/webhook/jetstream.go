@@ -44,9 +44,8 @@ func (b *Bucket) Put(ctx context.Context, key string, value []byte, after uint64
 	} else {
 		revision, err = b.kv.Update(ctx, key, value, after)
 	}
-	var refused *jetstream.APIError
 	switch {
-	case errors.Is(err, jetstream.ErrKeyExists), errors.As(err, &refused) && refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
+	case errors.Is(err, jetstream.ErrKeyExists), errors.Is(err, jetstream.ErrKeyRevisionMismatch):
 		return 0, fmt.Errorf("record %s: %w", key, ledger.ErrConflict)
 	case err != nil:
 		return 0, unavailable(err)
@@ -74,10 +73,7 @@ func (b *Bucket) Keys(ctx context.Context, prefix string) (out []string, err err
 	for name := range l.Keys() {
 		out = append(out, name)
 	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err() // the list may have been cut
-	}
-	return out, unavailable(l.Stop())
+	return out, ctx.Err() // without one the list is whole, and has stopped by itself
 }
 
 // Changes implements Records.
