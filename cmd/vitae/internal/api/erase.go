@@ -116,7 +116,7 @@ func (s *Server) sendErasure(w http.ResponseWriter, r *http.Request, st erasure.
 	if err != nil {
 		return err
 	}
-	return s.send(w, r, http.StatusOK, map[string]any{"success": true, "receipt": json.RawMessage(receipt), "note": orNull(st.Note)})
+	return s.send(w, r, http.StatusOK, map[string]any{"success": true, "receipt": json.RawMessage(receipt), "note": st.Note})
 }
 
 // erasedSchema is the reply of an erasure.
@@ -127,7 +127,7 @@ func erasedSchema() object {
 	destroyed := shape(object{"key": flag, "secrets": number, "files": number, "apiKeys": number, "purged": texts})
 	receipt := shape(object{"profile": text, "seq": number, "commit": text, "time": text, "hash": text, "proof": text, "erased": flag, "completed": text,
 		"destroyed": destroyed, "providers": arrayOf(ended), "remains": texts})
-	return shape(object{"success": flag, "receipt": nullable(receipt), "note": nullable(text), "done": texts}, "success", "receipt")
+	return shape(object{"success": flag, "receipt": nullable(receipt), "note": text, "done": texts}, "success", "receipt")
 }
 
 // clearedSchema is the reply of an emptying.

@@ -19,6 +19,7 @@ import (
 	"vitae/cmd/vitae/internal/fsck"
 	"vitae/cmd/vitae/internal/keys"
 	"vitae/ledger"
+	"vitae/ledger/proof"
 	"vitae/ledger/stream"
 	"vitae/ledger/vault"
 	"vitae/sinks"
@@ -115,7 +116,11 @@ func newWorld(t *testing.T, cfg Config) *world {
 		cfg.Version = "test"
 	}
 	run, stop := context.WithCancel(context.Background())
-	w.erasures = erasure.New(erasure.Config{Ledger: w.led, Vault: w.vault, Keys: w.keys, Lanes: noLanes{}, Pending: keys.NewMemory(), Receipts: keys.NewMemory(), Log: log, Now: w.clock.Now})
+	signer, err := proof.NewSigner("vitae.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.erasures = erasure.New(erasure.Config{Signer: signer, Ledger: w.led, Vault: w.vault, Keys: w.keys, Lanes: noLanes{}, Pending: keys.NewMemory(), Receipts: keys.NewMemory(), Log: log, Now: w.clock.Now})
 	erasing := make(chan struct{})
 	go func() {
 		w.erasures.Run(run)

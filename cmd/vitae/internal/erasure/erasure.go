@@ -65,9 +65,7 @@ type Config struct {
 	Local  []Local
 	// Forget drops what is in this process's memory of a profile, the vault's cache aside.
 	Forget func(p ledger.ProfileID)
-	// Signer gives the log's key; nil, or an error, as long as there is none: then a receipt
-	// is signed when it is asked for.
-	Signer func() (Signer, error)
+	Signer Signer
 	// Pending keeps erasures that are not through, Receipts those that are.
 	Pending, Receipts keys.KV
 	Log               *slog.Logger
@@ -249,8 +247,7 @@ func (e *Erasures) begin(ctx context.Context, work *sync.WaitGroup, p ledger.Pro
 
 // Status is how far an erasure is.
 type Status struct {
-	// Receipt and Note are there when the erasure is through. Note is Receipt.Text signed;
-	// "" while the log has no key.
+	// Receipt and Note are there when the erasure is through. Note is Receipt.Text signed.
 	Receipt *Receipt
 	Note    string
 	// Done are the steps that are done, of an erasure that is not.
@@ -275,44 +272,8 @@ func (e *Erasures) Status(ctx context.Context, p ledger.ProfileID) (Status, erro
 	if err := json.Unmarshal(entry.Value, &s); err != nil || s.V != recordVersion {
 		return Status{}, fmt.Errorf("a stored receipt: %w", ledger.ErrFormat)
 	}
-	if s.Note == "" {
-		if s.Note, err = e.sign(s.Text); err != nil {
-			return Status{}, err
-		}
-		if s.Note != "" {
-			if err := e.sealReceipt(ctx, p, s, entry.Revision); err != nil {
-				return Status{}, err
-			}
-		}
-	}
 	r, err := Parse(s.Text)
 	return Status{Receipt: r, Note: s.Note}, err
-}
-
-// sealReceipt stores the signed form of a receipt. Whoever was faster has signed the same
-// text.
-func (e *Erasures) sealReceipt(ctx context.Context, p ledger.ProfileID, s stored, revision uint64) error {
-	b, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	if _, err = e.cfg.Receipts.Update(ctx, p.String(), b, revision); errors.Is(err, ledger.ErrConflict) {
-		err = nil
-	}
-	return err
-}
-
-// sign gives the note of a text; "" while there is no key.
-func (e *Erasures) sign(text string) (string, error) {
-	if e.cfg.Signer == nil {
-		return "", nil
-	}
-	s, err := e.cfg.Signer()
-	if err != nil || s == nil {
-		return "", err
-	}
-	note, err := s.SignText(text)
-	return string(note), err
 }
 
 // lookAgain is how often another instance's receipt is looked for.

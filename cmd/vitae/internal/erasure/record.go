@@ -40,7 +40,7 @@ func (r *record) did(step string) bool { return slices.Contains(r.Done, step) }
 type stored struct {
 	V    int    `json:"v"`
 	Text string `json:"text"`
-	Note string `json:"note,omitempty"` // the text, signed
+	Note string `json:"note"` // the text, signed
 }
 
 // place is how far the ledger was looked at for erased events.

@@ -193,11 +193,11 @@ func (e *Erasures) finish(ctx context.Context, r *record) error {
 	if err != nil {
 		return err
 	}
-	note, err := e.sign(text)
+	note, err := e.cfg.Signer.SignText(text)
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(stored{V: recordVersion, Text: text, Note: note})
+	b, err := json.Marshal(stored{V: recordVersion, Text: text, Note: string(note)})
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func (s *Server) erasures(ctx context.Context, store *keys.Store, deliveries *de
 	if err != nil {
 		return nil, err
 	}
-	cfg := erasure.Config{Ledger: s.core.Ledger, Vault: s.core.Vault, Keys: store, Lanes: deliveries, Pending: pending, Receipts: receipts,
+	cfg := erasure.Config{Ledger: s.core.Ledger, Vault: s.core.Vault, Keys: store, Lanes: deliveries, Signer: s.core.Log.Signer(), Pending: pending, Receipts: receipts,
 		Forget: func(p ledger.ProfileID) { s.passwords.drop(p) }, Log: s.log}
 	for _, p := range s.core.Projections() {
 		cfg.Local = append(cfg.Local, erasure.Local{Name: p.Name(), Purge: purgeProjection(p)})
