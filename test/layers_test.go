@@ -1,8 +1,9 @@
 // Package test is the black box: what the built program shows to its users, and what the
 // sources must look like. The tests of this folder start the real binary (see harness) and
 // talk to it over HTTP and by the command line. Sub-packages: fault kills and stops it in
-// the middle of work; tail runs the ledger and the projections in process, under writers
-// that stall. Their names are what `go test -run` takes.
+// the middle of work; feed follows its changes while it is killed; tail runs the ledger and
+// the projections in process, under writers that stall. Their names are what `go test -run`
+// takes.
 package test
 
 import (

@@ -7,7 +7,7 @@
 // "lock" in it, held by the kernel, says so, and is gone when the process is gone,
 // however it ended.
 //
-// With Options.Listen others may connect, as subscribers: they are shown to
+// With Options.Listen others may connect, as subscribers, from Engine.Listen on: they are shown to
 // Options.Authorize, live in an account of their own, and see of JetStream nothing but
 // reading the one stream Options.Feed. See listen.go for how that is kept.
 //

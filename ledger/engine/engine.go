@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -44,14 +45,21 @@ type Options struct {
 	// commas. Credentials may stand in them; they are never logged.
 	URL string
 	// Listen is the address (host:port) at which subscribers may connect to the embedded
-	// server; "" for none. It needs Authorize and Feed. There is no TLS on it.
+	// server, once Engine.Listen was called; "" for none. It needs Authorize and Feed.
 	Listen string
+	// TLS is for Listen; nil for none.
+	TLS *tls.Config
 	// Authorize decides who may connect at Listen. It is called from many goroutines for
 	// each connection, and once only: what is revoked later stays connected until
 	// Engine.Disconnect.
 	Authorize func(token string) (Grant, bool)
 	// Feed is the stream that subscribers may read, and only read.
 	Feed string
+	// Idle is how long a subscriber's consumer is kept that nobody asks for messages, and the
+	// most that a subscriber can ask for. 0 means 30 days.
+	Idle time.Duration
+	// MostConsumers is how many consumers one subscriber may have. 0 means 32.
+	MostConsumers int
 	// Name is what this instance is called in the server's view; "" means "vitae".
 	Name string
 	// Log gets the server's warnings and errors; nil for none.
@@ -102,6 +110,12 @@ func Open(ctx context.Context, opt Options) (*Engine, error) {
 	case opt.Listen != "" && (opt.Authorize == nil || opt.Feed == ""):
 		return nil, errors.New("engine: a listen address needs a way to authorize subscribers and a feed for them")
 	}
+	if opt.Idle == 0 {
+		opt.Idle = 30 * 24 * time.Hour
+	}
+	if opt.MostConsumers == 0 {
+		opt.MostConsumers = 32
+	}
 	e := &Engine{opt: opt, replicas: opt.Replicas, closed: make(chan struct{})}
 	e.life, e.end = context.WithCancel(context.Background())
 	start := e.openExternal
@@ -125,12 +139,25 @@ func (e *Engine) Conn() *nats.Conn { return e.conn }
 // Replicas is how many servers are to keep each stream.
 func (e *Engine) Replicas() int { return e.replicas }
 
-// ListenAddr is the address at which subscribers may connect; "" when they may not.
+// ListenAddr is the address at which subscribers may connect; "" when they may not, or not yet.
 func (e *Engine) ListenAddr() string {
-	if e.gate == nil {
+	if e.gate == nil || e.srv.Addr() == nil {
 		return ""
 	}
 	return e.srv.Addr().String()
+}
+
+// Listen begins to let subscribers in, if Options.Listen says where. Call it when Authorize
+// knows everybody: clients give up when they are refused twice, but not when nobody is there.
+func (e *Engine) Listen() error {
+	if e.gate == nil {
+		return nil
+	}
+	e.srv.AcceptLoop(make(chan struct{}))
+	if e.srv.Addr() == nil {
+		return fmt.Errorf("engine: cannot listen at %s", e.opt.Listen)
+	}
+	return nil
 }
 
 // Disconnect ends the connections of the subscriber whose Grant has that name, and takes

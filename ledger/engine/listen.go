@@ -1,17 +1,16 @@
 package engine
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/subtle"
-	"encoding/json"
-	"errors"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -19,9 +18,8 @@ import (
 
 // Grant is what one subscriber may do at Options.Listen.
 type Grant struct {
-	// Name is the subscriber's own: its consumers must be called Name, or Name followed
-	// by a dash and more. It is made of letters and digits. Equal names are the same
-	// subscriber.
+	// Name is the subscriber's own. It is made of letters and digits. Equal names are the
+	// same subscriber: they share their consumers, and nobody else sees those.
 	Name string
 	// Subjects are the subjects of the feed that it may read ("changed.<profile>.>").
 	// They must not become fewer under one name: a consumer that was made stays readable.
@@ -31,11 +29,6 @@ type Grant struct {
 func (g Grant) valid() bool {
 	return g.Name != "" && len(g.Name) <= 64 && len(g.Subjects) > 0 &&
 		strings.Trim(g.Name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
-}
-
-// owns says whether a consumer of that name is the subscriber's.
-func (g Grant) owns(consumer string) bool {
-	return consumer == g.Name || strings.HasPrefix(consumer, g.Name+"-")
 }
 
 // mayRead says whether everything that filter matches is among the grant's subjects.
@@ -71,8 +64,11 @@ func within(filter, pattern string) bool {
 // imports two things. What asks JetStream about the feed or a consumer goes to the gate,
 // which looks at each request, makes those that are allowed itself, and hands the answer
 // back. What asks for a consumer's messages, or acknowledges them, goes straight to
-// JetStream, but is imported for one consumer at a time, when the gate has seen that
-// it is the subscriber's.
+// JetStream, but is imported for one consumer at a time.
+//
+// A subscriber calls its consumers what it likes. In JetStream their names begin with the
+// subscriber's; the gate puts that in front of names in requests, and takes it off in
+// answers. So whatever a subscriber names is its own.
 //
 // It matters that requests are looked at and not merely allowed by their subjects: the
 // body of a request for a consumer can make JetStream send messages to any subject of
@@ -81,6 +77,9 @@ func within(filter, pattern string) bool {
 type gate struct {
 	authorize func(string) (Grant, bool)
 	feed      string
+	keep      time.Duration
+	most      int
+	tls       *tls.Config
 	log       *slog.Logger
 	host      string
 	port      int
@@ -96,6 +95,9 @@ type gate struct {
 	ready    bool
 	grants   map[string]Grant // by name; of subscribers that have an account
 	imported map[string]bool  // consumers whose messages their subscriber's account imports
+
+	creating  sync.Mutex // held while a consumer is counted and made
+	admitting sync.Mutex // held while an account is made
 }
 
 // gateRequests is how many requests of subscribers are under way at a time; more wait.
@@ -114,10 +116,10 @@ func newGate(opt Options) (*gate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("engine: listen address %q: bad port", opt.Listen)
 	}
-	g := &gate{authorize: opt.Authorize, feed: opt.Feed, log: opt.Log, host: host, port: int(n),
+	g := &gate{authorize: opt.Authorize, feed: opt.Feed, keep: opt.Idle, most: opt.MostConsumers, tls: opt.TLS, log: opt.Log, host: host, port: int(n),
 		secret: rand.Text() + rand.Text(), slots: make(chan struct{}, gateRequests),
 		grants: map[string]Grant{}, imported: map[string]bool{}}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if ip := net.ParseIP(host); g.tls == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		opt.Log.Warn("engine: subscribers' tokens travel in clear to the listen address; put TLS in front of it", "listen", opt.Listen)
 	}
 	if n == 0 {
@@ -126,12 +128,17 @@ func newGate(opt Options) (*gate, error) {
 	return g, nil
 }
 
-// configure makes the server listen and ask the gate about everybody. It gives what
-// the program's own connection needs to be let in.
+// tlsTimeout bounds the handshake of a subscriber.
+const tlsTimeout = 5 * time.Second
+
+// configure makes the server ask the gate about everybody. It gives what the program's own
+// connection needs to be let in. The server does not listen yet: see Engine.Listen.
 func (g *gate) configure(o *server.Options) []nats.Option {
-	o.DontListen = false
 	o.Host, o.Port = g.host, g.port
 	o.CustomClientAuthentication = g
+	if g.tls != nil {
+		o.TLS, o.TLSConfig, o.TLSTimeout = true, g.tls, tlsTimeout.Seconds()
+	}
 	return []nats.Option{nats.Token(g.secret)}
 }
 
@@ -164,17 +171,12 @@ func (g *gate) open(conn *nats.Conn) error {
 	return nil
 }
 
-// shut lets nobody in any more, and takes no more requests.
+// shut takes no more requests. It refuses nobody who connects: a client that is refused twice
+// gives up for good, and this one is to come back when the program has started again.
 func (g *gate) shut() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.ready = false
-}
-
-func (g *gate) isOpen() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.ready
 }
 
 func (g *gate) nextSubject(consumer string) string {
@@ -200,7 +202,7 @@ func (g *gate) Check(c server.ClientAuthentication) bool {
 		c.RegisterUser(&server.User{Username: "vitae"})
 		return true
 	}
-	if !g.isOpen() || c.Kind() != server.CLIENT {
+	if c.Kind() != server.CLIENT {
 		return false
 	}
 	grant, ok := g.authorize(token)
@@ -219,14 +221,15 @@ func (g *gate) Check(c server.ClientAuthentication) bool {
 	return true
 }
 
-// admit gives the subscriber's account, and makes it the first time. A grant that
-// changed counts from now on, for the connections that are there too.
+// admit gives the subscriber's account, and makes it the first time, with the consumers that
+// it has from before the server was started. A grant that changed counts from now on, for
+// the connections that are there too.
 func (g *gate) admit(grant Grant) (*server.Account, error) {
 	if !grant.valid() {
 		return nil, fmt.Errorf("bad grant for %q", grant.Name)
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.admitting.Lock()
+	defer g.admitting.Unlock()
 	acc, isNew := g.srv.LookupOrRegisterAccount(accountOf(grant.Name))
 	if isNew {
 		for _, subject := range asked() {
@@ -234,7 +237,18 @@ func (g *gate) admit(grant Grant) (*server.Account, error) {
 				return nil, err
 			}
 		}
+		names, err := g.consumers(grant)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			if err := g.imports(grant, name); err != nil {
+				return nil, err
+			}
+		}
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.grants[grant.Name] = grant
 	return acc, nil
 }
@@ -261,163 +275,4 @@ func (g *gate) disconnect(name string) error {
 			_ = g.srv.DisconnectClientByID(c.Cid)
 		}
 	}
-}
-
-// pass looks at one request of a subscriber and makes it, or refuses it.
-func (g *gate) pass(m *nats.Msg) {
-	name, rest, _ := strings.Cut(strings.TrimPrefix(m.Subject, gateSubject), ".")
-	if m.Reply == "" {
-		return
-	}
-	g.mu.Lock()
-	grant, ok := g.grants[name]
-	if !g.ready {
-		g.mu.Unlock()
-		return
-	}
-	g.busy.Add(1)
-	g.mu.Unlock()
-	if !ok || !g.apiAllowed(grant, rest, m.Data) {
-		g.answered(name, m.Respond([]byte(`{"error":{"code":403,"err_code":10000,"description":"not allowed for subscribers"}}`)))
-		g.busy.Done()
-		return
-	}
-	g.slots <- struct{}{}
-	go func() {
-		defer g.busy.Done()
-		defer func() { <-g.slots }()
-		answer, err := g.conn.RequestMsg(&nats.Msg{Subject: "$JS.API." + rest, Header: m.Header, Data: m.Data}, apiTimeout)
-		if err == nil {
-			if strings.HasPrefix(rest, "CONSUMER.") {
-				err = g.imports(grant, rest)
-			}
-			err = errors.Join(err, m.Respond(answer.Data))
-		}
-		g.answered(name, err)
-	}()
-}
-
-func (g *gate) answered(subscriber string, err error) {
-	if err != nil {
-		g.log.Warn("engine: answering a subscriber", "subscriber", subscriber, "err", err)
-	}
-}
-
-// imports lets the subscriber's account have the messages of the consumer that an
-// allowed request named.
-func (g *gate) imports(grant Grant, rest string) error {
-	consumer := consumerOf(rest)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.imported[consumer] {
-		return nil
-	}
-	acc, err := g.srv.LookupAccount(accountOf(grant.Name))
-	if err != nil {
-		return err
-	}
-	for _, subject := range []string{g.nextSubject(consumer), g.ackSubject(consumer) + ".>"} {
-		if err := acc.AddServiceImport(g.srv.GlobalAccount(), subject, subject); err != nil {
-			return err
-		}
-	}
-	g.imported[consumer] = true
-	return nil
-}
-
-// consumerOf names the consumer in an allowed request.
-func consumerOf(rest string) string {
-	part := strings.Split(rest, ".")
-	if part[1] == "DURABLE" {
-		return part[4]
-	}
-	return part[3]
-}
-
-// apiAllowed says whether the JetStream request $JS.API.<rest> reads the feed, within
-// the grant.
-func (g *gate) apiAllowed(grant Grant, rest string, body []byte) bool {
-	part := strings.SplitN(rest, ".", 5)
-	is := func(words ...string) bool {
-		if len(part) < len(words)+1 || part[len(words)] != g.feed {
-			return false
-		}
-		for i, w := range words {
-			if part[i] != w {
-				return false
-			}
-		}
-		return true
-	}
-	switch {
-	case is("STREAM", "INFO"):
-		// A filter in the body would list subjects, and so profiles.
-		return len(part) == 3 && len(bytes.TrimSpace(body)) == 0
-	case is("CONSUMER", "INFO"), is("CONSUMER", "DELETE"):
-		return len(part) == 4 && grant.owns(part[3])
-	case is("CONSUMER", "CREATE"):
-		return len(part) >= 4 && grant.owns(part[3]) && g.consumerAllowed(grant, part[3], body)
-	case is("CONSUMER", "DURABLE", "CREATE"):
-		return len(part) == 5 && grant.owns(part[4]) && g.consumerAllowed(grant, part[4], body)
-	}
-	return false
-}
-
-// consumerAllowed says whether the body asks for a pull consumer of that name, with
-// filters within the grant. Members that it does not know are refused: the next
-// version of the server may give them a meaning.
-func (g *gate) consumerAllowed(grant Grant, name string, body []byte) bool {
-	var req struct {
-		Stream   string          `json:"stream_name"`
-		Action   string          `json:"action"`
-		Pedantic bool            `json:"pedantic"`
-		Config   consumerRequest `json:"config"`
-	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
-	if dec.Decode(&req) != nil || dec.More() || req.Stream != g.feed {
-		return false
-	}
-	c := req.Config
-	if c.Name != "" && c.Name != name || c.Durable != "" && c.Durable != name {
-		return false
-	}
-	filters := c.Filters
-	if c.Filter != "" {
-		filters = append(filters, c.Filter)
-	}
-	for _, f := range filters {
-		if !grant.mayRead(f) {
-			return false
-		}
-	}
-	return len(filters) > 0 || grant.mayRead(">")
-}
-
-// consumerRequest is what a subscriber may say of a consumer. There is no place for a
-// deliver subject, so none can be asked for.
-type consumerRequest struct {
-	Name        string   `json:"name"`
-	Durable     string   `json:"durable_name"`
-	Filter      string   `json:"filter_subject"`
-	Filters     []string `json:"filter_subjects"`
-	Description any      `json:"description"`
-	Deliver     any      `json:"deliver_policy"`
-	StartSeq    any      `json:"opt_start_seq"`
-	StartTime   any      `json:"opt_start_time"`
-	Ack         any      `json:"ack_policy"`
-	AckWait     any      `json:"ack_wait"`
-	MaxDeliver  any      `json:"max_deliver"`
-	BackOff     any      `json:"backoff"`
-	Replay      any      `json:"replay_policy"`
-	MaxAck      any      `json:"max_ack_pending"`
-	MaxWaiting  any      `json:"max_waiting"`
-	MaxBatch    any      `json:"max_batch"`
-	MaxExpires  any      `json:"max_expires"`
-	MaxBytes    any      `json:"max_bytes"`
-	HeadersOnly any      `json:"headers_only"`
-	Inactive    any      `json:"inactive_threshold"`
-	Replicas    any      `json:"num_replicas"`
-	Memory      any      `json:"mem_storage"`
-	Metadata    any      `json:"metadata"`
 }

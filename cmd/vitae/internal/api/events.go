@@ -173,6 +173,7 @@ func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
+	h.Set("Vitae-Events-After", strconv.FormatUint(st.reader.Position()-1, 10))
 	h.Set("Content-Type", "text/event-stream")
 	if q.lines {
 		h.Set("Content-Type", "application/jsonl")

@@ -41,7 +41,7 @@ var reading = []string{
 	"vitae profile show", "vitae profile history", "vitae profile blame", "vitae profile diff", "vitae resume list", "vitae resume show",
 	"vitae profile receipt", "vitae profile access", "vitae evidence export", "vitae evidence verify", "vitae evidence page",
 	"vitae key list", "vitae connection list",
-	"vitae sink list", "vitae sink show", "vitae sink wait", "vitae sink parked", "vitae sink plan", "vitae sink journal", "vitae view list", "vitae webhook list", "vitae webhook show", "vitae webhook attempts",
+	"vitae sink list", "vitae sink show", "vitae sink wait", "vitae sink parked", "vitae sink plan", "vitae sink journal", "vitae subscribe", "vitae view list", "vitae webhook list", "vitae webhook show", "vitae webhook attempts",
 }
 
 func TestTree(t *testing.T) {

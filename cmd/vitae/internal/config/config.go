@@ -22,6 +22,11 @@ type Config struct {
 	// NATSListen is where the embedded engine takes subscribers' connections. Empty: it
 	// has no socket.
 	NATSListen string
+	// NATSTLSCert and NATSTLSKey are the files of the certificate and the key of NATSListen,
+	// in PEM. Both or none.
+	NATSTLSCert, NATSTLSKey string
+	// NATSPlain lets NATSListen be another address than loopback without TLS.
+	NATSPlain bool
 	// Replicas is the number of copies of every stream: 1 for the embedded engine.
 	Replicas int
 

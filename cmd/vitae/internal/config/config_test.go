@@ -173,6 +173,10 @@ func TestWrongValues(t *testing.T) {
 		{"VITAE_LISTEN=127.0.0.1:http", "listen"},
 		{"VITAE_LISTEN=127.0.0.1:65536", "listen"},
 		{"VITAE_DATA= ", "data"},
+		{"VITAE_NATS_LISTEN=0.0.0.0:4222", "nats_listen"},
+		{"VITAE_NATS_LISTEN=:4222", "nats_listen"},
+		{"VITAE_NATS_TLS_KEY_FILE=key.pem", "nats_tls_cert_file"},
+		{"VITAE_CHANGES_KEEP=1s", "changes.keep"},
 		{"VITAE_NATS=a:4222", "nats"},
 		{"VITAE_NATS=http://a:4222", "nats"},
 		{"VITAE_REPLICAS=2", "replicas"},
@@ -202,6 +206,7 @@ func TestWrongValues(t *testing.T) {
 		"VITAE_SINKS_MOKARU_BASE_URL=http://localhost:9000/m",
 		"VITAE_SINKS_MOKARU_BASE_URL=http://127.8.8.8",
 		"VITAE_LISTEN=:0",
+		"VITAE_NATS_LISTEN=127.0.0.1:4222",
 		"VITAE_LISTEN=[::1]:8080",
 	} {
 		if _, err := Load(Sources{Env: []string{ok}}); err != nil {

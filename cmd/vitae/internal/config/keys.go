@@ -92,6 +92,18 @@ func keys() []key {
 			}
 			return checkAddress(v.text)
 		}},
+		{name: "nats_tls_cert_file", put: func(c *Config, v value) error {
+			c.NATSTLSCert = v.text
+			return nil
+		}},
+		{name: "nats_tls_key_file", put: func(c *Config, v value) error {
+			c.NATSTLSKey = v.text
+			return nil
+		}},
+		{name: "nats_allow_plain", kind: boolean, def: "false", put: func(c *Config, v value) error {
+			c.NATSPlain = v.flag
+			return nil
+		}},
 		{name: "replicas", kind: integer, def: "1", put: func(c *Config, v value) error {
 			c.Replicas = v.num
 			if v.num != 1 && v.num != 3 && v.num != 5 {

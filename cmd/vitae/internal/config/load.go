@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"os"
 	"slices"
 	"strconv"
@@ -166,6 +167,12 @@ func (c *Config) crossCheck() (out Problems) {
 	}
 	if c.NATS != "" && c.NATSListen != "" {
 		add("nats_listen", "is for the embedded engine, and nats names a cluster")
+	}
+	if (c.NATSTLSCert == "") != (c.NATSTLSKey == "") {
+		add("nats_tls_cert_file", "and nats_tls_key_file belong together: set both or none")
+	}
+	if host, _, err := net.SplitHostPort(c.NATSListen); err == nil && !loopback(host) && c.NATSTLSCert == "" && !c.NATSPlain {
+		add("nats_listen", "subscribers' keys would travel in clear: set nats_tls_cert_file and nats_tls_key_file, or nats_allow_plain where something else encrypts")
 	}
 	if c.NATS == "" && c.Replicas > 1 {
 		add("replicas", "must be 1 for the embedded engine")

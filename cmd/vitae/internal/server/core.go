@@ -41,6 +41,7 @@ type Core struct {
 	Log       *proof.Log // the transparency log
 
 	log       *slog.Logger
+	door      door
 	committer *stream.Committer // on the embedded engine
 	router    *stream.Router    // on an external cluster
 
@@ -92,6 +93,9 @@ func (c *Core) openStores(ctx context.Context, cfg config.Config) (err error) {
 	opt := engine.Options{URL: cfg.NATS, Log: c.log, Name: "vitae"}
 	if cfg.NATS == "" {
 		opt.Dir = filepath.Join(cfg.Data, "engine")
+		if err := c.listenFor(&opt, cfg); err != nil {
+			return err
+		}
 	} else {
 		opt.Replicas = cfg.Replicas
 	}

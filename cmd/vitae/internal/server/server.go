@@ -83,9 +83,6 @@ func Run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 // Start opens everything and serves. On nil requests are taken at URL; /readyz says when
 // reads are current.
 func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server, err error) {
-	if cfg.NATSListen != "" {
-		return nil, errors.New("nats_listen: this version has no feed for subscribers yet; leave it empty")
-	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Server{log: log, run: stop, failed: make(chan error, 1)}
 	defer func() {
@@ -124,6 +121,9 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 	pass := s.passer(run, deliveries) // before the erasures, which end what is held
 	erasures, err := s.erasures(ctx, store, deliveries, rows)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.letIn(run, store); err != nil {
 		return nil, err
 	}
 	idems, err := s.bucket(ctx, jetstream.KeyValueConfig{Bucket: "IDEMPOTENCY", TTL: 24 * time.Hour})
@@ -295,6 +295,7 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	if s.core != nil {
 		errs = append(errs, s.core.Close(ctx))
+		s.core.door.shut()
 	}
 	return errors.Join(errs...)
 }
