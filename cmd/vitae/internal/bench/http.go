@@ -43,17 +43,22 @@ func (r *run) http(ctx context.Context) (err error) {
 		}
 		return answer, err
 	}
+	create := func() (string, error) {
+		answer, err := call(http.MethodPost, "/v1/profiles", "", []byte(`{"firstName":"Jane"}`))
+		if err != nil {
+			return "", err
+		}
+		var made struct{ Data struct{ ID string } }
+		err = json.Unmarshal(answer, &made)
+		return made.Data.ID, err
+	}
 	var ids []string
 	for range 64 {
-		answer, err := call(http.MethodPost, "/v1/profiles", "", []byte(`{"firstName":"Jane"}`))
+		id, err := create()
 		if err != nil {
 			return err
 		}
-		var made struct{ Data struct{ ID string } }
-		if err := json.Unmarshal(answer, &made); err != nil {
-			return err
-		}
-		ids = append(ids, made.Data.ID)
+		ids = append(ids, id)
 	}
 	for _, clients := range []int{1, 64} {
 		all, start := make([][]time.Duration, clients), time.Now()
@@ -85,5 +90,5 @@ func (r *run) http(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return nil
+	return r.evidence(call, create)
 }
