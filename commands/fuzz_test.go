@@ -100,3 +100,23 @@ func FuzzDecide(f *testing.F) {
 		}
 	})
 }
+
+// FuzzRestore: whatever moment is sent on by another instance, it is refused or decided,
+// and what is decided can be stored.
+func FuzzRestore(f *testing.F) {
+	f.Add([]byte(`{"shared":{"city":"Rome","phones":[{"id":"primary","number":"+1"}]},"resumes":{"base":{"skills":[{"id":"a","name":"A"}]}}}`), "", "", "")
+	f.Add([]byte(`{"shared":{},"resumes":{"base":{"name":"B"}}}`), "base", "skills", "a")
+	f.Add([]byte(`{"shared":{"phone":"x"}}`), "", "phone", "")
+	f.Add([]byte(`{"resumes":{"x":{}}}`), "x", "", "")
+	f.Fuzz(func(t *testing.T, moment []byte, view, field, item string) {
+		w := newProfile(t)
+		w.must(t)(Patch(ledger.Base, []byte(`{"city":"Oslo","phones":[{"number":"+2"},{"number":"+3","id":"p"}],"skills":[{"id":"b","name":"B"}]}`)))
+		c, err := Restore(moment, view, field, item)
+		if err != nil {
+			return
+		}
+		if _, err := w.run(t, c); err == nil {
+			c.Kept(w.p)
+		}
+	})
+}

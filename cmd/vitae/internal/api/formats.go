@@ -21,7 +21,7 @@ const importPath = "/v1/import"
 
 func (s *Server) formatRoutes() []route {
 	return tagged("formats", false, []route{
-		{method: "GET", path: "/v1/resume/{id}/export", profile: true, scope: read, id: "exportResume", summary: "Write a resume as JSON Resume, vCard 4 or a page to print",
+		{method: "GET", path: "/v1/resume/{id}/export", profile: true, audited: true, scope: read, id: "exportResume", summary: "Write a resume as JSON Resume, vCard 4 or a page to print",
 			run: s.getExport, reply: "application/octet-stream", query: []string{"format", "at"}, fails: []int{404}},
 		{method: "POST", path: importPath, profile: true, scope: write, id: "importFile", summary: "Bring in a JSON Resume, or the archive that LinkedIn gives; dryRun shows what would change",
 			run: s.postImport, request: "bytes", reply: "Imported", query: []string{"dryRun", "view", "mode", "fields"}, fails: []int{404}},

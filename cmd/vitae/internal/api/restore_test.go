@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -107,4 +108,23 @@ func TestRestoredFile(t *testing.T) {
 	if a := w.must(200, call{method: "GET", path: "/v1/files/" + one, key: key}); a.body != string(png) {
 		t.Errorf("the file has %d bytes, want %d", len(a.body), len(png))
 	}
+}
+
+// FuzzReadRestore: whatever is sent, it is refused or it names a moment.
+func FuzzReadRestore(f *testing.F) {
+	for _, body := range []string{`{"to":1}`, `{"to":"2026-05-03T10:14:00Z","view":"base","field":"skills","item":"a"}`, `{"to":1e3}`, `[]`, `{"to":1,"to":2}`} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		in, err := readRestore(body)
+		var refusal *ledger.Refusal
+		switch {
+		case err != nil && !errors.As(err, &refusal):
+			t.Errorf("%q: an error that nobody can act on: %v", body, err)
+		case err != nil && len(refusal.Fields) == 0:
+			t.Errorf("%q is refused without a word", body)
+		case err == nil && in.to == "" && !strings.Contains(string(body), `""`):
+			t.Errorf("%q names no moment", body)
+		}
+	})
 }
