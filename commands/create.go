@@ -65,4 +65,7 @@ func (erase) Decide(p *ledger.Profile, env ledger.Env) ([]ledger.Event, error) {
 	return d.end()
 }
 
+// Blind implements stream.Blind: an erasure needs no value.
+func (erase) Blind() {}
+
 func (erase) wire() wire { return wire{Kind: kindErase} }

@@ -170,6 +170,9 @@ func (v *visit) deliver() {
 	}
 	a := attempt{seq: seq, payload: payload, hash: hash, echo: echo, verb: v.verb(payload)}
 	a.step = v.nextStep(a)
+	if a.verb == VerbAppend && v.maybeDone(seq) {
+		return
+	}
 	if a.verb == VerbCreate {
 		var done bool
 		if a.baseline, done = v.baseline(seq, payload, hash, echo); done {

@@ -26,6 +26,9 @@ func (m *Manager) open(ctx context.Context) error {
 	m.position, m.posHash = m.table.cursor.Seq, m.table.cursor.Hash
 	m.storedPos = last
 	t, err := m.takeOver(time.Now())
+	if r := m.table.restored; err == nil && r != nil && !r.Done {
+		t, err = m.afterRestore(*r, time.Now())
+	}
 	m.resumePlans()
 	m.mu.Unlock()
 	if err != nil {
@@ -416,6 +419,9 @@ func (m *Manager) rewriteRest() (*stream.Ticket, error) {
 	}
 	if err == nil && cursor.Seq > 0 {
 		t, err = m.enqueue(change{Cursor: &cursor})
+	}
+	if r := m.table.restored; err == nil && r != nil {
+		t, err = m.enqueue(change{Restored: r})
 	}
 	for _, rest := range []func() (*stream.Ticket, error){m.rewritePlans, m.rewriteEnded} {
 		if err != nil {

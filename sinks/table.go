@@ -53,7 +53,17 @@ type ownerRecord struct {
 	Epoch uint64 `json:"epoch"`
 }
 
-// change is one record of a block: exactly one of its first nine members is set.
+// restoredRecord says that the lanes, or the ledger, were put back from a copy: the
+// providers may have got more than the lanes know of. See MarkRestored.
+type restoredRecord struct {
+	Lineage string     `json:"lineage"`
+	Seq     ledger.Seq `json:"seq"` // where the ledger ended then
+	At      Stamp      `json:"at"`
+	// Done: the lanes were dealt with; what stays is Seq.
+	Done bool `json:"done,omitempty"`
+}
+
+// change is one record of a block: exactly one of its first ten members is set.
 type change struct {
 	Lane    *Record        `json:"lane,omitempty"`
 	Account *AccountRecord `json:"account,omitempty"`
@@ -63,9 +73,12 @@ type change struct {
 	Drop    *AccountKey    `json:"drop,omitempty"`
 	Plan    *planRecord    `json:"plan,omitempty"`
 	Ended   *endedRecord   `json:"ended,omitempty"`
-	Pad     string         `json:"pad,omitempty"`  // means nothing; see Purge
-	Row     *Row           `json:"row,omitempty"`  // beside Lane: what happened
-	Rows    []Row          `json:"rows,omitempty"` // beside Lane, in a compaction: what stays of its journal
+	Pad     string         `json:"pad,omitempty"` // means nothing; see Purge
+
+	Restored *restoredRecord `json:"restored,omitempty"`
+
+	Row  *Row  `json:"row,omitempty"`  // beside Lane: what happened
+	Rows []Row `json:"rows,omitempty"` // beside Lane, in a compaction: what stays of its journal
 }
 
 // block is one message of the stream.
@@ -174,6 +187,7 @@ type table struct {
 	ended    map[ledger.ProfileID][]Ended // of erased profiles, until Purge
 	cursor   cursorRecord
 	owner    ownerRecord
+	restored *restoredRecord // nil: never
 	lanes    int
 }
 
@@ -267,6 +281,8 @@ func (t *table) apply(c change) error {
 		t.drop(*c.Drop)
 	case c.Plan != nil:
 		t.applyPlan(c.Plan)
+	case c.Restored != nil:
+		t.restored = c.Restored
 	case c.Ended != nil:
 		t.end(*c.Ended)
 	case c.Pad != "":

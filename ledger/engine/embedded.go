@@ -38,7 +38,7 @@ func (e *Engine) openEmbedded(ctx context.Context) error {
 		JetStream:  true,
 		StoreDir:   dir,
 		// Each write is on the disk before it is acknowledged.
-		SyncAlways:             true,
+		SyncAlways:             !e.opt.Loading,
 		JetStreamMaxMemory:     memoryLimit,
 		DisableJetStreamBanner: true,
 		// JetStreamMaxStore stays 0: the server then takes what the disk has free and

@@ -62,6 +62,9 @@ type Options struct {
 	MostConsumers int
 	// Name is what this instance is called in the server's view; "" means "vitae".
 	Name string
+	// Loading makes the embedded server sync nothing: for filling a new folder that nobody
+	// relies on before its caller has synced it.
+	Loading bool
 	// Log gets the server's warnings and errors; nil for none.
 	Log *slog.Logger
 	// Replicas is how many servers keep each stream. 0 means 1 for the embedded server

@@ -12,6 +12,14 @@ import (
 	"vitae/ledger"
 )
 
+// Blind is a command that is decided without any value of the profile. It can be carried
+// out when the profile's key is gone: erasing a profile whose key was destroyed after the
+// copy was made that the ledger was restored from.
+type Blind interface {
+	ledger.Command
+	Blind()
+}
+
 // Sealer is the part of the vault that a committer needs.
 type Sealer interface {
 	ledger.Opener
@@ -242,7 +250,10 @@ func replyTo(seq ledger.Seq, commit *ledger.Commit, replayed bool) ledger.Reply 
 // try decides once. ErrConflict means: recover and decide again. The ticket is that of
 // the commit, when there is one.
 func (c *Committer) try(ctx context.Context, req ledger.Request) (ledger.Reply, *Ticket, error) {
-	e, err := c.hot.lock(ctx, req.Profile, c.load)
+	e, err := c.hot.lock(ctx, req.Profile, func(ctx context.Context, id ledger.ProfileID) (*ledger.Profile, error) {
+		_, blind := req.Command.(Blind)
+		return c.load(ctx, id, blind)
+	})
 	if err != nil {
 		return ledger.Reply{}, nil, err
 	}
@@ -338,7 +349,11 @@ func (c *Committer) seal(ctx context.Context, p *ledger.Profile, req ledger.Requ
 	}
 	if req.Meta.Reason != "" {
 		var err error
-		if commit.SealedReason, err = c.cfg.Sealer.Seal(p.ID, commit.ID, ledger.ReasonIndex, []byte(req.Meta.Reason)); err != nil {
+		commit.SealedReason, err = c.cfg.Sealer.Seal(p.ID, commit.ID, ledger.ReasonIndex, []byte(req.Meta.Reason))
+		if _, blind := req.Command.(Blind); blind && errors.Is(err, ledger.ErrErased) {
+			err = nil // the key is gone, and nothing can keep a reason any more
+		}
+		if err != nil {
 			return nil, nil, fmt.Errorf("sealing: %w", err)
 		}
 	}
@@ -394,7 +409,7 @@ func (c *Committer) recover(ctx context.Context) error {
 }
 
 // load reads a cold profile and opens its values.
-func (c *Committer) load(ctx context.Context, id ledger.ProfileID) (*ledger.Profile, error) {
+func (c *Committer) load(ctx context.Context, id ledger.ProfileID, blind bool) (*ledger.Profile, error) {
 	p, err := c.cfg.States.Load(ctx, id, c.Head())
 	if err != nil {
 		return nil, fmt.Errorf("loading the profile: %w", err)
@@ -402,7 +417,7 @@ func (c *Committer) load(ctx context.Context, id ledger.ProfileID) (*ledger.Prof
 	if p.Erased {
 		return p, nil
 	}
-	if err := p.OpenAll(c.cfg.Sealer); err != nil {
+	if err := p.OpenAll(c.cfg.Sealer); err != nil && !(blind && errors.Is(err, ledger.ErrErased)) {
 		return nil, fmt.Errorf("opening the profile: %w", err)
 	}
 	p.Cells(func(cell ledger.Cell, set func(ledger.Cell)) bool {

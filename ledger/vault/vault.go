@@ -360,6 +360,13 @@ func (v *Vault) bury(ctx context.Context, key string, tombstone []byte) (uint64,
 // the profile's erased event.
 func (v *Vault) Forget(p ledger.ProfileID) { v.cache.forget(p) }
 
+// Has says whether the profile's keys can be opened: nil when they can. Errors:
+// ledger.ErrErased, ledger.ErrNotFound, ErrMasterKey, ErrCorrupt, ledger.ErrUnavailable.
+func (v *Vault) Has(ctx context.Context, p ledger.ProfileID) error {
+	_, err := v.ring(ctx, p)
+	return err
+}
+
 // Cached is how many profiles' keys are in memory.
 func (v *Vault) Cached() int { return v.cache.len() }
 

@@ -298,42 +298,71 @@ func (j *Journal) lineage() string {
 	return ""
 }
 
+// WentBack says why the stream is not the one that the journal was made from (see Gap): the
+// lanes were put back from a copy, or made anew, and may not know of calls that they have
+// made. It is "" when the journal has no reason to think so. Ask before Run, which goes on
+// behind the place with a gap.
+func (j *Journal) WentBack(ctx context.Context) (string, error) {
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	if j.file == nil {
+		return "", ErrClosed
+	}
+	g, _, err := j.compare(ctx, j.file.pos)
+	return g.Why, err
+}
+
+// compare gives the place to go on from and, if the stream is another one than it was, the
+// gap before it.
+func (j *Journal) compare(ctx context.Context, was position) (g Gap, next position, err error) {
+	next = was
+	next.lineage = j.lineage()
+	last, err := j.blocks.Last(ctx)
+	switch {
+	case err != nil:
+		return g, next, err
+	case was.pos == 0:
+		return g, next, nil
+	case was.lineage != next.lineage:
+		next.pos, next.hash = 0, ledger.Hash{}
+		return Gap{Why: Replaced}, next, nil
+	case last.Pos < was.pos:
+		if next.pos, next.hash = last.Pos, ledger.HashOf(last.Payload); last.Pos == 0 {
+			next.hash = ledger.Hash{} // it is empty, and begins at 1 again
+		}
+		return Gap{From: last.Pos + 1, To: was.pos, Why: Restored}, next, nil
+	}
+	e, err := j.blocks.Get(ctx, was.pos)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return g, next, nil // trimmed
+	}
+	if err != nil {
+		return g, next, err
+	}
+	hash := ledger.HashOf(e.Payload)
+	if was.hash.IsZero() || hash == was.hash {
+		return g, next, nil
+	}
+	next.hash = hash
+	return Gap{From: 1, To: was.pos, Why: Diverged}, next, nil
+}
+
 // resume looks whether the stream is still the one that the journal was made from. When
 // it is not, a gap says so and a new generation begins: nothing that is there is lost.
 func (j *Journal) resume(ctx context.Context) error {
-	last, err := j.blocks.Last(ctx)
-	if err != nil {
-		return err
-	}
 	return j.store(func(f *file) error {
-		was, next := f.pos, f.pos
-		next.lineage = j.lineage()
-		var g Gap
-		switch {
-		case was.pos == 0:
-			return f.moveTo(&next, func(context.Context) error { return nil })
-		case was.lineage != next.lineage:
-			g, next.pos, next.hash = Gap{Why: Replaced}, 0, ledger.Hash{}
-		case last.Pos < was.pos:
-			g = Gap{From: last.Pos + 1, To: was.pos, Why: Restored}
-			if next.pos, next.hash = last.Pos, ledger.HashOf(last.Payload); last.Pos == 0 {
-				next.hash = ledger.Hash{} // it is empty, and begins at 1 again
-			}
-		default:
-			e, err := j.blocks.Get(ctx, was.pos)
-			if errors.Is(err, ledger.ErrNotFound) {
-				return nil // trimmed
-			}
-			if err != nil {
-				return err
-			}
-			hash := ledger.HashOf(e.Payload)
-			if was.hash.IsZero() || hash == was.hash {
-				return nil
-			}
-			g, next.hash = Gap{From: 1, To: was.pos, Why: Diverged}, hash
+		was := f.pos
+		g, next, err := j.compare(ctx, was)
+		if err != nil {
+			return err
 		}
-		j.log.Warn("the lanes are not those that the journal of deliveries was made from; it says so in a gap", "why", g.Why, "block", was.pos, "last", last.Pos)
+		if was.pos == 0 {
+			return f.moveTo(&next, func(context.Context) error { return nil })
+		}
+		if g.Why == "" {
+			return nil
+		}
+		j.log.Warn("the lanes are not those that the journal of deliveries was made from; it says so in a gap", "why", g.Why, "block", was.pos)
 		return f.begin(next, g, time.Now())
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"vitae/cmd/vitae/internal/backup"
 	"vitae/cmd/vitae/internal/fsck"
 	"vitae/cmd/vitae/internal/keys"
 	"vitae/ledger"
@@ -119,6 +120,8 @@ type Deps struct {
 	Erasures Erasures
 	// Webhooks are the endpoints that events are delivered to; nil where there are none.
 	Webhooks *webhook.Manager
+	// Backup begins a backup; nil where none can be made.
+	Backup func(ctx context.Context, r backup.Request) (*backup.Backup, error)
 	// Projections can be listed and rebuilt.
 	Projections []*projections.Projection
 	// Restart runs a projection again that had stopped, after a rebuild.

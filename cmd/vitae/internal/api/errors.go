@@ -204,6 +204,7 @@ func meanings() map[string]string {
 		"exists":                    "What was to be created is there already.",
 		"not_allowed":               "The thing exists but must not be changed so.",
 		"busy":                      "The work is being done already.",
+		"other_ledger":              "The backup that the new one was to build on is of another ledger, or of a history that this one no longer has.",
 		"stale_plan":                "The plan cannot be carried out any more: what it was made from has changed, it is too old, or the digest is not its own. Make it again.",
 		"conflict":                  "The race against other writers was lost too often.",
 		"outcome_unknown":           "It is not known whether the change was stored. The same request with the same Idempotency-Key has one effect.",

@@ -38,7 +38,7 @@ func (s *Server) routes() []route {
 	for _, group := range [][]route{s.profileRoutes(), s.resumeRoutes(), s.itemRoutes(), s.fileRoutes(), s.formatRoutes(), s.auditRoutes(), s.pastRoutes(),
 		s.eventRoutes(), s.webhookRoutes(), s.accessRoutes(), s.evidenceRoutes(), s.logRoutes(),
 		s.connectionRoutes(), s.sinkRoutes(), s.keyRoutes(), s.operatorRoutes(), s.openRoutes(),
-		s.postPressRoutes(), s.nexudusRoutes(), s.jarviRoutes(), s.linkedInRoutes(), s.eraseRoutes()} {
+		s.postPressRoutes(), s.nexudusRoutes(), s.jarviRoutes(), s.linkedInRoutes(), s.eraseRoutes(), s.backupRoutes()} {
 		out = append(out, group...)
 	}
 	return out

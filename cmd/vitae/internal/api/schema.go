@@ -79,6 +79,7 @@ func schemas() object {
 	logSchemas(out)
 	formatSchemas(out)
 	webhookSchemas(out)
+	backupSchemas(out)
 	postPressSchemas(out)
 	nexudusSchemas(out)
 	jarviSchemas(out)

@@ -10,8 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"vitae/cmd/vitae/internal/backup"
 	"vitae/cmd/vitae/internal/config"
 	"vitae/cmd/vitae/internal/fsck"
+	"vitae/cmd/vitae/internal/server"
 )
 
 // World is what the command line has of its surroundings.
@@ -37,6 +39,8 @@ type Parts struct {
 	Bench func(ctx context.Context, o Bench, out io.Writer) error
 	// Fsck checks the ledger in a data folder that no server uses, and reports on the way.
 	Fsck func(ctx context.Context, cfg config.Config, log *slog.Logger, progress func(done, total uint64)) (fsck.Report, error)
+	// Restore is server.Restore.
+	Restore func(ctx context.Context, cfg config.Config, in backup.Load, keepMaster, dryRun bool, log *slog.Logger, progress func(doing string, done, total uint64)) (server.Restored, error)
 }
 
 // Bench is what `vitae bench` was asked for.

@@ -24,6 +24,7 @@ func walk(c *cobra.Command, visit func(*cobra.Command)) {
 
 // mutating are the commands that change something on a server; keep the list complete.
 var mutating = []string{
+	"vitae backup", "vitae restore",
 	"vitae resume create", "vitae resume delete", "vitae import",
 	"vitae profile create", "vitae profile set", "vitae profile restore",
 	"vitae profile erase",

@@ -42,6 +42,7 @@ type Core struct {
 
 	log       *slog.Logger
 	door      door
+	master    []byte
 	committer *stream.Committer // on the embedded engine
 	router    *stream.Router    // on an external cluster
 
@@ -103,15 +104,14 @@ func (c *Core) openStores(ctx context.Context, cfg config.Config) (err error) {
 		return err
 	}
 	c.onClose(c.Engine.Close)
-	master, err := masterKey(cfg)
-	if err != nil {
+	if c.master, err = masterKey(cfg); err != nil {
 		return err
 	}
 	store, err := vault.OpenJetStream(ctx, c.Engine.JetStream(), c.Engine.Replicas())
 	if err != nil {
 		return err
 	}
-	if c.Vault, err = vault.Open(ctx, store, master); err != nil {
+	if c.Vault, err = vault.Open(ctx, store, c.master); err != nil {
 		return err
 	}
 	blocks, err := stream.OpenJetStream(ctx, c.Engine.JetStream(), stream.LedgerStream(0, c.Engine.Replicas()))

@@ -2,12 +2,14 @@ package server
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"vitae/cmd/vitae/internal/config"
 	"vitae/ledger/stream"
+	"vitae/sinks"
 	"vitae/sinks/journal"
 )
 
@@ -24,6 +26,9 @@ func (s *Server) openJournal(ctx, run context.Context, cfg config.Config, lanes 
 	j, err := journal.Open(ctx, filepath.Join(cfg.Data, "journal.sqlite"), lanes, s.log)
 	if err != nil {
 		return nil, err
+	}
+	if err := s.noticeOlderLanes(ctx, j, lanes); err != nil {
+		return nil, errors.Join(err, j.Close())
 	}
 	var following sync.WaitGroup
 	following.Go(func() {
@@ -52,6 +57,22 @@ func (s *Server) openJournal(ctx, run context.Context, cfg config.Config, lanes 
 		}
 	})
 	return j, nil
+}
+
+// noticeOlderLanes marks lanes that were put back from an older copy, by themselves or with
+// the ledger: the journal has seen more of them than there is. The sinks then begin paused
+// (see sinks.MarkRestored).
+func (s *Server) noticeOlderLanes(ctx context.Context, j *journal.Journal, lanes stream.Blocks) error {
+	why, err := j.WentBack(ctx)
+	if err != nil || why == "" {
+		return err
+	}
+	head, err := s.core.Ledger.Head(ctx)
+	if err != nil {
+		return err
+	}
+	s.log.Warn("the lanes are older than the journal of deliveries: calls may have been made that they do not know of; all sinks are paused", "why", why)
+	return sinks.MarkRestored(ctx, lanes, s.core.Ledger.Lineage(), head.Seq)
 }
 
 // beforeTrim lets the journal and the feed of changes take in what a compaction of the lanes

@@ -149,9 +149,10 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 			}
 			return s.core.Views.Profiles(ctx, after, limit)
 		},
+		Backup:  s.core.backup,
 		Restart: func(p *projections.Projection) { s.running.Go(func() { s.core.Follow(run, p) }) },
 		Fsck: func(ctx context.Context, progress func(done, total uint64)) (fsck.Report, error) {
-			return fsck.Run(ctx, fsck.Parts{Ledger: s.core.Ledger, Opener: s.core.Vault, Views: s.core.Views, History: s.core.History}, progress)
+			return s.core.check(ctx, progress)
 		},
 	}, api.Config{WritePerMinute: cfg.RateLimit.Write, ReadPerMinute: cfg.RateLimit.Read, Version: Version()})
 	if err != nil {
@@ -221,8 +222,7 @@ func (s *Server) deliveries(ctx, run context.Context, cfg config.Config) (*deliv
 	if err != nil {
 		return nil, nil, err
 	}
-	if s.lanes, err = stream.OpenJetStream(ctx, s.core.Engine.JetStream(),
-		stream.StreamConfig{Name: "LANES-0", Subject: "lanes.0", Replicas: s.core.Engine.Replicas(), Trimmable: true}); err != nil {
+	if s.lanes, err = stream.OpenJetStream(ctx, s.core.Engine.JetStream(), sinks.Lanes(s.core.Engine.Replicas())); err != nil {
 		return nil, nil, err
 	}
 	rows, err := s.openJournal(ctx, run, cfg, s.lanes)

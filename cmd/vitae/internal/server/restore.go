@@ -1,0 +1,117 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"vitae/cmd/vitae/internal/backup"
+	"vitae/cmd/vitae/internal/config"
+	"vitae/cmd/vitae/internal/fsck"
+	"vitae/ledger/vault"
+)
+
+// Restored is what came of a restore.
+type Restored struct {
+	backup.Loaded
+	Data  string      `json:"data"`
+	Check fsck.Report `json:"check"`
+}
+
+// Restore makes a data folder of backup files at cfg.Data, which must not be there, or be
+// empty. It is made beside it, checked from its first commit to its last, and then put in
+// its place: a server never finds a folder that is half made. keepMaster leaves the master
+// key in the folder. With dryRun everything is done but the last step. Errors:
+// backup.ErrRefused. A report with findings comes with ErrNotIntact.
+func Restore(ctx context.Context, cfg config.Config, in backup.Load, keepMaster, dryRun bool, log *slog.Logger, progress func(doing string, done, total uint64)) (out Restored, err error) {
+	target, err := filepath.Abs(cfg.Data)
+	if err != nil {
+		return out, err
+	}
+	if err := vacant(target); err != nil {
+		return out, err
+	}
+	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
+		return out, err
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(target), "."+filepath.Base(target)+"-restoring-")
+	if err != nil {
+		return out, err
+	}
+	defer func() {
+		if err != nil || dryRun {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
+	in.Dir, in.Log = dir, log
+	in.Progress = func(done, total uint64) { progress("reading", done>>20, total>>20) }
+	if out.Loaded, err = backup.Run(ctx, in); err != nil {
+		return out, err
+	}
+	cfg.Data, cfg.NATS, cfg.MasterKey = dir, "", config.Secret(vault.FormatMaster(in.Master))
+	if out.Check, err = checkData(ctx, cfg, log, func(done, total uint64) { progress("checking", done, total) }); err != nil {
+		return out, err
+	}
+	out.Data = target
+	if len(out.Check.Findings) > 0 {
+		return out, ErrNotIntact
+	}
+	if keepMaster {
+		if err := os.WriteFile(filepath.Join(dir, "master.key"), []byte(vault.FormatMaster(in.Master)+"\n"), 0o600); err != nil {
+			return out, err
+		}
+	}
+	if dryRun {
+		return out, nil
+	}
+	if err := backup.SyncTree(dir); err != nil {
+		return out, err
+	}
+	if err := os.Rename(dir, target); err != nil {
+		return out, err
+	}
+	return out, backup.SyncFolder(filepath.Dir(target))
+}
+
+// ErrNotIntact says that a check has findings.
+var ErrNotIntact = errors.New("what was checked is not intact")
+
+// vacant says whether a data folder can be made there.
+func vacant(dir string) error {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case len(entries) > 0:
+		return fmt.Errorf("%s is not empty: a backup is restored into a new folder only", dir)
+	}
+	return nil
+}
+
+// CheckData checks the ledger in a data folder that no server uses.
+func CheckData(ctx context.Context, cfg config.Config, log *slog.Logger, progress func(done, total uint64)) (fsck.Report, error) {
+	if _, err := os.Stat(cfg.Data); err != nil {
+		return fsck.Report{}, fmt.Errorf("data folder: %w", err) // opening it would make it
+	}
+	return checkData(ctx, cfg, log, progress)
+}
+
+func checkData(ctx context.Context, cfg config.Config, log *slog.Logger, progress func(done, total uint64)) (_ fsck.Report, err error) {
+	core, err := OpenCore(ctx, cfg, log)
+	if err != nil {
+		return fsck.Report{}, err
+	}
+	defer func() { err = errors.Join(err, core.Close(context.WithoutCancel(ctx))) }()
+	return core.check(ctx, progress)
+}
+
+// check checks everything that this instance has.
+func (c *Core) check(ctx context.Context, progress func(done, total uint64)) (fsck.Report, error) {
+	return fsck.Run(ctx, fsck.Parts{Ledger: c.Ledger, Opener: c.Vault, Views: c.Views, History: c.History}, progress)
+}
