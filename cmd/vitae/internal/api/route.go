@@ -35,7 +35,7 @@ type route struct {
 // routes is the whole surface.
 func (s *Server) routes() []route {
 	var out []route
-	for _, group := range [][]route{s.profileRoutes(), s.resumeRoutes(), s.itemRoutes(), s.fileRoutes(), s.formatRoutes(), s.auditRoutes(), s.pastRoutes(),
+	for _, group := range [][]route{s.profileRoutes(), s.resumeRoutes(), s.itemRoutes(), s.fileRoutes(), s.formatRoutes(), s.archiveRoutes(), s.auditRoutes(), s.pastRoutes(),
 		s.eventRoutes(), s.webhookRoutes(), s.accessRoutes(), s.evidenceRoutes(), s.logRoutes(),
 		s.connectionRoutes(), s.sinkRoutes(), s.keyRoutes(), s.operatorRoutes(), s.openRoutes(),
 		s.postPressRoutes(), s.nexudusRoutes(), s.jarviRoutes(), s.linkedInRoutes(), s.eraseRoutes(), s.backupRoutes()} {
