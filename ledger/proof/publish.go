@@ -205,3 +205,40 @@ func (l *Log) Served() Checkpoint {
 	defer l.mu.Unlock()
 	return l.served
 }
+
+// Signed gives the checkpoints that were signed last and must be borne out by the ledger:
+// the one that all instances share, and the one this instance remembers. None when
+// nothing was signed yet.
+func (l *Log) Signed(ctx context.Context) ([]Checkpoint, error) {
+	var all []Checkpoint
+	c, _, err := l.stored(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c.Note != nil {
+		all = append(all, c)
+	}
+	c, err = l.remembered()
+	if errors.Is(err, ledger.ErrNotFound) {
+		return all, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return append(all, c), nil
+}
+
+// Roots is the tree of a ledger that is read from its first commit: what the log's
+// checkpoints must say.
+type Roots struct{ tree tree }
+
+// Add puts the next commit into the tree.
+func (t *Roots) Add(r *ledger.Record) error {
+	return t.tree.add(tlog.RecordHash(StatementOf(r).Encode()), func(tlog.Tile, []byte) error { return nil })
+}
+
+// Root is the hash of the tree as it is.
+func (t *Roots) Root() (ledger.Hash, error) {
+	root, err := t.tree.root()
+	return ledger.Hash(root), err
+}

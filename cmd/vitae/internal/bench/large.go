@@ -71,6 +71,9 @@ func (r *run) large(ctx context.Context) error {
 	if err := r.past(ctx, c, aged, head.Seq); err != nil {
 		return err
 	}
+	if err := r.proofs(ctx, c, head.Seq); err != nil {
+		return err
+	}
 	for _, p := range []*projections.Projection{c.Views.Projection, c.History.Projection} {
 		start := time.Now()
 		if _, err := p.Rebuild(ctx, nil); err != nil {

@@ -6,7 +6,8 @@
 //
 // The check names invariants as docs/invariants.md does: L1 a commit is there whole,
 // L4 nothing changes or disappears, L5 a profile's chain, L6 sealed values, L8 one effect
-// for an idempotency key, V1 views equal the fold, V2 history equals the ledger.
+// for an idempotency key, V1 views equal the fold, V2 history equals the ledger, P1 the
+// transparency log has signed what the ledger says.
 package fsck
 
 import (
@@ -63,10 +64,12 @@ type Parts struct {
 	Opener  ledger.Opener
 	Views   Views
 	History History
+	Log     Log // nil: what was signed is not looked at
 }
 
 type check struct {
 	Parts
+	signed signed
 	report Report
 	heads  map[ledger.ProfileID]head
 	idems  map[[16]byte]time.Time
@@ -94,6 +97,9 @@ func Run(ctx context.Context, p Parts, progress func(done, total uint64)) (Repor
 	}
 	c := &check{Parts: p, heads: map[ledger.ProfileID]head{}, idems: map[[16]byte]time.Time{}, ids: map[ledger.CommitID]struct{}{}}
 	c.report.Findings = []Finding{}
+	if err := c.signed.open(ctx, p.Log); err != nil {
+		return c.report, err
+	}
 	at, err := p.Ledger.Head(ctx)
 	var damaged *stream.BlockError
 	if errors.As(err, &damaged) {
@@ -138,10 +144,23 @@ func (c *check) commits(ctx context.Context, total uint64, progress func(done, t
 			if err := c.commit(&b.Commits[i]); err != nil {
 				return err
 			}
+			wrong, err := c.signed.add(&b.Commits[i])
+			if err := errors.Join(err, c.foundAll(wrong)); err != nil {
+				return err
+			}
 		}
 		progress(c.report.Commits, max(total, c.report.Commits))
 	}
 	c.report.Profiles = uint64(len(c.heads))
+	return c.foundAll(c.signed.end(c.report.Head))
+}
+
+func (c *check) foundAll(all []Finding) error {
+	for _, f := range all {
+		if err := c.found(f); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -49,6 +49,8 @@ type Core struct {
 	leases jetstream.KeyValue // on an external cluster
 	owner  string             // this instance, in leases
 
+	pauseLog func() (resume func())
+
 	run     context.CancelFunc
 	running sync.WaitGroup
 	closers []func(context.Context) error

@@ -29,12 +29,24 @@ func (c *Core) openLog(ctx context.Context, cfg config.Config) error {
 // followLog runs the log until ctx ends. One that stops for good says so in its health
 // and serves what it has.
 func (c *Core) followLog(ctx context.Context) {
+	run, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
 	c.running.Go(func() {
-		if err := c.Log.Run(ctx); err != nil {
+		defer close(ended)
+		defer stop()
+		if err := c.Log.Run(run); err != nil {
 			c.log.Error("the transparency log has stopped", "error", err)
 		}
 	})
+	c.pauseLog = func() func() {
+		stop()
+		<-ended
+		return func() { c.followLog(ctx) }
+	}
 }
+
+// PauseLog makes the log stand still until resume is called: to measure what it costs.
+func (c *Core) PauseLog() (resume func()) { return c.pauseLog() }
 
 // logSource is the ledger as the log follows it.
 type logSource struct{ *stream.Ledger }

@@ -113,5 +113,5 @@ func checkData(ctx context.Context, cfg config.Config, log *slog.Logger, progres
 
 // check checks everything that this instance has.
 func (c *Core) check(ctx context.Context, progress func(done, total uint64)) (fsck.Report, error) {
-	return fsck.Run(ctx, fsck.Parts{Ledger: c.Ledger, Opener: c.Vault, Views: c.Views, History: c.History}, progress)
+	return fsck.Run(ctx, fsck.Parts{Ledger: c.Ledger, Opener: c.Vault, Views: c.Views, History: c.History, Log: c.Log}, progress)
 }
