@@ -281,3 +281,41 @@ func gone(t *testing.T, admin, own *harness.Client, id, file string) {
 		t.Errorf("the last event is %+v, the receipt names %d %s", last, r.Receipt.Seq, r.Receipt.Hash)
 	}
 }
+
+// TestProvidersAreClearedFirst: what an emptying takes away at a provider is told, then
+// done, then the profile is erased; the receipt says what is left there.
+func TestProvidersAreClearedFirst(t *testing.T) {
+	sandbox := harness.StartSandbox(t)
+	s := harness.Start(t, harness.Options{Config: five(sandbox)})
+	admin := s.Admin()
+	id := admin.Create(map[string]any{"firstName": "Jane", "lastName": "Smith", "headline": "Engineer", "skills": []any{map[string]any{"name": "Go"}}})
+	token := harness.Credential()
+	admin.Must(200, http.MethodPut, harness.Profile(id, "/connections/linkedin"), map[string]any{"account": "yrZCpj2ZYQ", "credential": token})
+	settled(t, s, "--profile", id)
+	if r := s.CLI("profile", "erase", id, "--clear-providers", "--dry-run"); r.Code != 0 || !strings.Contains(r.Out, "headline") || !strings.Contains(r.Out, "skills (1)") || !strings.Contains(r.Out, "firstName, lastName") {
+		t.Fatalf("what would be: %v", r)
+	}
+	if admin.Read(id, "")["headline"] != "Engineer" {
+		t.Fatal("a dry run has changed something")
+	}
+	if r := s.CLI("profile", "erase", id, "--clear-providers"); r.Code != 2 {
+		t.Fatalf("without a terminal and --yes: %v", r)
+	}
+	r := s.CLI("profile", "erase", id, "--clear-providers", "--timeout", "30s", "--yes", "-o", "json")
+	if r.Code != 0 {
+		t.Fatal(r)
+	}
+	var got receiptOf
+	harness.Reply{Body: []byte(r.Out)}.Into(t, &got)
+	p := got.Receipt.Providers
+	if len(p) != 1 || p[0].Delivered != p[0].Lanes || len(p[0].Holds) != 1 || strings.Join(p[0].Holds[0].Fields, " ") != "firstName lastName" {
+		t.Errorf("the receipt says %+v", p)
+	}
+	there := harness.LinkedIn(t, sandbox.URL("linkedin"), token, "yrZCpj2ZYQ")
+	if there["headline"] != nil || fmt.Sprint(there["skills"]) != "<nil>" && fmt.Sprint(there["skills"]) != "map[]" || there["firstName"] == nil {
+		t.Errorf("LinkedIn has %v", there)
+	}
+	if r := s.CLI("profile", "erase", id, "--yes"); r.Code != 5 {
+		t.Errorf("again: %v", r)
+	}
+}
