@@ -102,6 +102,17 @@ func (f *Feed) Reader(from uint64, filter Filter) *Reader {
 // Head is the last event that this instance has seen.
 func (f *Feed) Head() uint64 { return f.tail.headSeq() }
 
+// Waiting is how many readers wait for an event.
+func (f *Feed) Waiting() int {
+	f.tail.mu.Lock()
+	defer f.tail.mu.Unlock()
+	n := len(f.tail.everybody)
+	for _, set := range f.tail.profiles {
+		n += len(set)
+	}
+	return n
+}
+
 // HeadNow is the last event of the stream.
 func (f *Feed) HeadNow(ctx context.Context) (uint64, error) {
 	at, err := f.last(ctx)

@@ -303,6 +303,9 @@ func TestEventsLive(t *testing.T) {
 		t.Errorf("ids %v", got)
 	}
 	res = w.follow("", adminText)
+	if body := w.must(200, call{method: "GET", path: "/metrics"}).body; !strings.Contains(body, "vitae_changes_head_sequence 3\n") || !strings.Contains(body, "vitae_changes_stopped 0\n") {
+		t.Error("the feed is not in the metrics")
+	}
 	w.srv.EndStreams()
 	if b, err := io.ReadAll(res.Body); err != nil || strings.Trim(string(b), ":\n") != "" {
 		t.Errorf("%q, %v", b, err)

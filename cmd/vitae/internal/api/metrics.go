@@ -72,6 +72,11 @@ var (
 	descLogLag     = desc("log_lag_commits", "Commits that are not under that checkpoint.")
 	descLogHealthy = desc("log_healthy", "1 while the log follows the ledger and signs.")
 
+	descFeedApplied = desc("changes_applied_sequence", "The last commit whose events are in the feed, as far as this instance knows.")
+	descFeedHead    = desc("changes_head_sequence", "The last event of the feed that readers of this instance can have.")
+	descFeedReaders = desc("changes_waiting_readers", "Readers of the feed that wait for an event.")
+	descFeedStopped = desc("changes_stopped", "1 when this instance cannot write the feed any more, and a person must look.")
+
 	descSinkPaused    = desc("sink_paused", "1 while the sink is paused.", "sink")
 	descSinkLag       = desc("sink_lag_events", "Edits that are not delivered yet.", "sink")
 	descSinkFresh     = desc("sink_freshness_seconds", "Age of the oldest edit that is not delivered.", "sink")
@@ -138,6 +143,12 @@ func (p *parts) Collect(ch chan<- prometheus.Metric) {
 			gauge(descLogLag, float64(h.Lag))
 			gauge(descLogHealthy, flag(logHealth(h, nil) == nil))
 		}
+	}
+	if f := p.s.Feed; f != nil {
+		gauge(descFeedApplied, float64(f.Applied()))
+		gauge(descFeedHead, float64(f.Head()))
+		gauge(descFeedReaders, float64(f.Waiting()))
+		gauge(descFeedStopped, flag(f.Err() != nil))
 	}
 	all, err := p.s.Sinks.Metrics(ctx)
 	if err != nil {

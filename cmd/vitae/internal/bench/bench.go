@@ -66,7 +66,7 @@ func Run(ctx context.Context, o Options, out io.Writer) error {
 		o.Dir = dir
 	}
 	r := &run{Options: o, out: out}
-	for _, part := range []func(context.Context) error{r.disk, r.commits, r.logCost, r.http, r.large, r.many, r.sinks} {
+	for _, part := range []func(context.Context) error{r.disk, r.commits, r.logCost, r.http, r.feed, r.large, r.many, r.sinks} {
 		if err := part(ctx); err != nil {
 			return err
 		}

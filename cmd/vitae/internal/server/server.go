@@ -186,6 +186,14 @@ func (s *Server) listen(address string) error {
 // URL is where the server takes requests.
 func (s *Server) URL() string { return s.url }
 
+// NATSURL is where subscribers connect; "" when they cannot.
+func (s *Server) NATSURL() string {
+	if at := s.core.Engine.ListenAddr(); at != "" {
+		return "nats://" + at
+	}
+	return ""
+}
+
 // AdminKey is the key with every scope.
 func (s *Server) AdminKey() string { return s.admin }
 
