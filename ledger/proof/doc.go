@@ -21,4 +21,13 @@
 //
 // A text that is signed for another purpose begins with a line that can never be an
 // origin, so it does not pass for a checkpoint: see Signer.SignText.
+//
+// # Evidence
+//
+// A bundle (Evidence) has commits of one profile as stored, the proof of each under one
+// checkpoint, the values that are disclosed, and the log's signed word which commit is the
+// profile's last. It is one canonical file in which every byte counts. VerifyEvidence checks
+// it with nothing but the log's key and says what is wrong where; EvidencePage does the same
+// in a browser. docs/evidence.md is exact enough to write another verifier, and test/evidence
+// has one.
 package proof
