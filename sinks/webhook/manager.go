@@ -208,7 +208,7 @@ func jitter(d time.Duration) time.Duration {
 func (m *Manager) offer(ctx context.Context, e *Endpoint, event Event, n int, wait time.Duration, again bool) answer {
 	events, values := m.cfg.Allowed(e.Key)
 	if !events {
-		if _, err := m.store.change(ctx, e.ID, func(e *Endpoint) { e.State, e.Why = Disabled, WhyRevoked }); err != nil && ctx.Err() == nil {
+		if _, err := m.store.change(ctx, e.ID, func(e *Endpoint) { e.State, e.Why = Disabled, WhyRevoked }); err != nil && !errors.Is(err, ledger.ErrNotFound) && ctx.Err() == nil {
 			m.log.Error("a webhook of a revoked key could not be disabled", "webhook", e.ID, "error", err)
 		}
 		return answer{cut: true}

@@ -33,11 +33,17 @@ type Records interface {
 	Changes(ctx context.Context, prefix string) (<-chan string, error)
 }
 
-// Sealer seals the endpoints' records; the vault does it with the system's key.
+// Sealer seals the endpoints' records: those that are about one profile with that profile's
+// key, so that they are gone with it, and others with the system's. The vault is one.
 type Sealer interface {
-	SealSystem(kind, id string, plain []byte) ([]byte, error)
-	OpenSystem(kind, id string, sealed []byte) ([]byte, error)
+	SealSystem(purpose, id string, plain []byte) ([]byte, error)
+	OpenSystem(purpose, id string, sealed []byte) ([]byte, error)
+	SealOwn(p ledger.ProfileID, purpose, id string, plain []byte) ([]byte, error)
+	OpenOwn(p ledger.ProfileID, purpose, id string, sealed []byte) ([]byte, error)
 }
+
+// purpose is what endpoints are sealed for.
+const purpose = "webhook"
 
 // The keys: endpoint.<id> is an endpoint's sealed record, cursor.<id> its place,
 // lane.<id>.<profile> a profile that is behind, failed.<id>.<event> an event that was given
@@ -76,13 +82,17 @@ type store struct {
 	sealer Sealer
 }
 
-// endpoint reads one; ledger.ErrNotFound.
+// endpoint reads one; ledger.ErrNotFound. One about a profile that was erased is gone with
+// it, and what was kept for it is removed here.
 func (s *store) endpoint(ctx context.Context, id string) (*Endpoint, error) {
 	b, revision, err := s.Get(ctx, key(endpointPrefix, id))
 	if err != nil {
 		return nil, err
 	}
-	plain, err := s.sealer.OpenSystem("webhook", id, b)
+	plain, err := s.open(id, b)
+	if errors.Is(err, ledger.ErrErased) {
+		return nil, errors.Join(ledger.ErrNotFound, s.purge(ctx, id))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -94,16 +104,36 @@ func (s *store) endpoint(ctx context.Context, id string) (*Endpoint, error) {
 	return e, nil
 }
 
+func (s *store) open(id string, b []byte) ([]byte, error) {
+	var p ledger.ProfileID
+	if len(b) < len(p) {
+		return nil, fmt.Errorf("record of an endpoint: %w", ledger.ErrFormat)
+	}
+	copy(p[:], b)
+	if p.IsZero() {
+		return s.sealer.OpenSystem(purpose, id, b[len(p):])
+	}
+	return s.sealer.OpenOwn(p, purpose, id, b[len(p):])
+}
+
 // save stores an endpoint over the revision that it was read at; ledger.ErrConflict.
 func (s *store) save(ctx context.Context, e *Endpoint) error {
 	plain, err := e.encode()
 	if err != nil {
 		return err
 	}
-	sealed, err := s.sealer.SealSystem("webhook", e.ID, plain)
+	// A stored record begins with the profile whose key seals it; zero for the system's.
+	record := slices.Clone(e.Profile[:])
+	var sealed []byte
+	if e.Profile.IsZero() {
+		sealed, err = s.sealer.SealSystem(purpose, e.ID, plain)
+	} else {
+		sealed, err = s.sealer.SealOwn(e.Profile, purpose, e.ID, plain)
+	}
 	if err != nil {
 		return err
 	}
+	sealed = append(record, sealed...)
 	e.revision, err = s.Put(ctx, key(endpointPrefix, e.ID), sealed, e.revision)
 	return err
 }

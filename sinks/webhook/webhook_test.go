@@ -244,6 +244,32 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
+// TestErased: an endpoint about one profile hears that it was erased, and is gone with it.
+func TestErased(t *testing.T) {
+	w := newWorld(t)
+	mine, other := w.create(Endpoint{Profile: person(1)}), w.create(Endpoint{})
+	w.feed.add(person(1), kind)
+	w.until("both are served", func() bool { return len(w.requests()) == 2 })
+	w.seal.mu.Lock()
+	w.seal.erased[person(1)] = true
+	w.seal.mu.Unlock()
+	w.feed.add(person(1), ledger.TypeProfileErased)
+	w.until("both are told", func() bool { return len(w.requests()) == 4 })
+	if all, err := w.m.List(t.Context()); err != nil || len(all) != 1 || all[0].ID != other.ID {
+		t.Errorf("%d webhooks, %v", len(all), err)
+	}
+	w.until("nothing is left of it", func() bool {
+		w.records.mu.Lock()
+		defer w.records.mu.Unlock()
+		for k := range w.records.values {
+			if strings.Contains(k, mine.ID) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
 // TestReset: who is behind what the feed keeps is told, with the place where it goes on.
 func TestReset(t *testing.T) {
 	w := newWorld(t, 0)

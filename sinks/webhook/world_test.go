@@ -111,10 +111,25 @@ func (m *memory) Changes(ctx context.Context, prefix string) (<-chan string, err
 }
 
 // noSeal is Sealer for tests: what it does with a record is the vault's to be tested.
-type noSeal struct{}
+type noSeal struct {
+	mu     sync.Mutex
+	erased map[ledger.ProfileID]bool
+}
 
-func (noSeal) SealSystem(_, _ string, b []byte) ([]byte, error) { return b, nil }
-func (noSeal) OpenSystem(_, _ string, b []byte) ([]byte, error) { return b, nil }
+func (*noSeal) SealSystem(_, _ string, b []byte) ([]byte, error) { return b, nil }
+func (*noSeal) OpenSystem(_, _ string, b []byte) ([]byte, error) { return b, nil }
+func (*noSeal) SealOwn(_ ledger.ProfileID, _, _ string, b []byte) ([]byte, error) {
+	return b, nil
+}
+
+func (s *noSeal) OpenOwn(p ledger.ProfileID, _, _ string, b []byte) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.erased[p] {
+		return nil, ledger.ErrErased
+	}
+	return b, nil
+}
 
 // feed is Feed in memory. Its first events can be given up.
 type feed struct {
@@ -227,6 +242,7 @@ type world struct {
 	feed     *feed
 	records  *memory
 	attempts *attempts
+	seal     *noSeal
 	m        *Manager
 	url      string
 
@@ -243,7 +259,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T, schedule ...time.Duration) *world {
-	w := &world{t: t, feed: newFeed(), records: newMemory(), attempts: &attempts{}, news: make(chan struct{}, 100_000), answer: func(got) int { return 200 }}
+	w := &world{t: t, feed: newFeed(), records: newMemory(), attempts: &attempts{}, seal: &noSeal{erased: map[ledger.ProfileID]bool{}}, news: make(chan struct{}, 100_000), answer: func(got) int { return 200 }}
 	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -273,7 +289,7 @@ func newWorld(t *testing.T, schedule ...time.Duration) *world {
 	if schedule == nil {
 		schedule = []time.Duration{0, 0, 0}
 	}
-	w.m = NewManager(Config{Records: w.records, Sealer: noSeal{}, Feed: w.feed, Attempts: w.attempts, Private: true, Agent: "vitae/test", Schedule: schedule,
+	w.m = NewManager(Config{Records: w.records, Sealer: w.seal, Feed: w.feed, Attempts: w.attempts, Private: true, Agent: "vitae/test", Schedule: schedule,
 		Allowed: func(string) (bool, bool) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
