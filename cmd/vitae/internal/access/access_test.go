@@ -172,7 +172,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		again, err := encode(r)
 		if err != nil {
-			t.Skip("a time that JSON does not have")
+			return // a time that JSON does not have
 		}
 		if !json.Valid(again) {
 			t.Errorf("%s", again)
