@@ -163,6 +163,15 @@ func (p *Projection) Name() string { return p.model.Name() }
 // Position is the last commit that reads see. Everything up to it has been applied.
 func (p *Projection) Position() ledger.Seq { return p.waiters.position() }
 
+// At is where the live file stands: what it was last made from.
+func (p *Projection) At() Position {
+	pos, err := p.position()
+	if err != nil {
+		return Position{} // it is closed
+	}
+	return pos
+}
+
 // Wait returns nil once reads see commit seq. It answers a *BehindError when ctx ends
 // before, and at once when the projection has stopped short of seq for good.
 func (p *Projection) Wait(ctx context.Context, seq ledger.Seq) error {

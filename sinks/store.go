@@ -103,14 +103,17 @@ func (m *Manager) read(ctx context.Context) (last uint64, err error) {
 
 // belongs compares the cursor with the ledger.
 func (m *Manager) belongs(ctx context.Context) error {
-	cur := m.table.cursor
+	return belongs(ctx, m.table.cursor, m.opt.Ledger)
+}
+
+func belongs(ctx context.Context, cur cursorRecord, l Ledger) error {
 	if cur.Seq == 0 {
 		return nil
 	}
-	if cur.Lineage != m.opt.Ledger.Lineage() {
-		return fmt.Errorf("%w: they followed the ledger %s, this one is %s", ErrAhead, cur.Lineage, m.opt.Ledger.Lineage())
+	if cur.Lineage != l.Lineage() {
+		return fmt.Errorf("%w: they followed the ledger %s, this one is %s", ErrAhead, cur.Lineage, l.Lineage())
 	}
-	head, err := m.opt.Ledger.Head(ctx)
+	head, err := l.Head(ctx)
 	if err != nil {
 		return err
 	}
@@ -120,7 +123,7 @@ func (m *Manager) belongs(ctx context.Context) error {
 	if cur.Hash.IsZero() {
 		return nil
 	}
-	for b, err := range m.opt.Ledger.Read(ctx, cur.Seq) {
+	for b, err := range l.Read(ctx, cur.Seq) {
 		if err != nil {
 			return err
 		}

@@ -238,7 +238,7 @@ func (s *JetStream) Read(ctx context.Context, from uint64) iter.Seq2[Entry, erro
 		if last.Pos < max(from, 1) {
 			return
 		}
-		for e, err := range s.consume(ctx, from) {
+		for e, err := range s.consume(ctx, from, last.Pos) {
 			if !yield(e, err) || err != nil || e.Pos >= last.Pos {
 				return
 			}
@@ -248,15 +248,37 @@ func (s *JetStream) Read(ctx context.Context, from uint64) iter.Seq2[Entry, erro
 
 // Follow implements Blocks.
 func (s *JetStream) Follow(ctx context.Context, from uint64) iter.Seq2[Entry, error] {
-	return s.consume(ctx, from)
+	return s.consume(ctx, from, 0)
 }
 
 // fetchBytes bounds what one consumer holds in memory ahead of its reader.
 const fetchBytes = 8 << 20
 
+// stalled is how long an entry that is known to be there may take to come.
+const stalled = 15 * time.Second
+
+// next waits for the next message. Up to position upTo (0: none) messages are known to be
+// there: one that does not come is a *BlockError.
+func (s *JetStream) next(ctx context.Context, msgs jetstream.MessagesContext, want, upTo uint64) (jetstream.Msg, error) {
+	if upTo == 0 {
+		return msgs.Next(jetstream.NextContext(ctx))
+	}
+	patience, cancel := context.WithTimeout(ctx, stalled)
+	defer cancel()
+	msg, err := msgs.Next(jetstream.NextContext(patience))
+	if patience.Err() == nil || ctx.Err() != nil || err == nil {
+		return msg, err
+	}
+	if _, err := s.Get(ctx, want); errors.Is(err, ledger.ErrNotFound) {
+		return nil, blockError(want, 0, errors.New("the block is missing"))
+	}
+	return nil, fmt.Errorf("%w: the engine does not send block %d", ledger.ErrUnavailable, want)
+}
+
 // consume yields entries through an ordered consumer, which starts itself anew after a
-// lost connection, and checks that nothing is missing between them.
-func (s *JetStream) consume(ctx context.Context, from uint64) iter.Seq2[Entry, error] {
+// lost connection, and checks that nothing is missing between them. upTo is the last that is
+// known to be there; 0 when more may come.
+func (s *JetStream) consume(ctx context.Context, from, upTo uint64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		cons, err := s.js.OrderedConsumer(ctx, s.cfg.Name, jetstream.OrderedConsumerConfig{
 			DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1), InactiveThreshold: 30 * time.Second})
@@ -272,7 +294,7 @@ func (s *JetStream) consume(ctx context.Context, from uint64) iter.Seq2[Entry, e
 		defer msgs.Stop()
 		pos := uint64(0)
 		for {
-			msg, err := msgs.Next(jetstream.NextContext(ctx))
+			msg, err := s.next(ctx, msgs, max(pos+1, from), upTo)
 			if ctx.Err() != nil {
 				yield(Entry{}, ctx.Err())
 				return
@@ -291,7 +313,7 @@ func (s *JetStream) consume(ctx context.Context, from uint64) iter.Seq2[Entry, e
 			}
 			at := meta.Sequence.Stream
 			if pos != 0 && at != pos+1 {
-				yield(Entry{}, fmt.Errorf("following stream %s: position %d came after %d", s.cfg.Name, at, pos))
+				yield(Entry{}, blockError(pos+1, 0, fmt.Errorf("the block is missing: in stream %s position %d came after %d", s.cfg.Name, at, pos)))
 				return
 			}
 			pos = at

@@ -49,12 +49,14 @@ func (model) Schema() []string {
 const (
 	queryFirst = iota
 	queryAll
+	queryClaims
 )
 
 func (model) Queries() []string {
 	return []string{
 		`SELECT profile FROM claims WHERE digest = ? ORDER BY seq LIMIT 1`,
 		`SELECT profile FROM claims WHERE digest = ? ORDER BY seq`,
+		`SELECT kind, provider, digest FROM claims WHERE profile = ?`,
 	}
 }
 

@@ -127,7 +127,7 @@ type Deps struct {
 	// Restart runs a projection again that had stopped, after a rebuild.
 	Restart func(p *projections.Projection)
 	// Fsck checks the ledger.
-	Fsck func(ctx context.Context, progress func(done, total uint64)) (fsck.Report, error)
+	Fsck func(ctx context.Context, repair bool, progress func(done, total uint64)) (fsck.Report, error)
 	// Feed is what subscribers follow. nil where nobody can.
 	Feed *changes.Feed
 	// Transparency is the transparency log; nil where there is none.

@@ -99,13 +99,25 @@ func (s *Server) rebuildView(w http.ResponseWriter, r *http.Request) error {
 	}))
 }
 
-// runFsck starts a check of the whole ledger. It only reads.
+// runFsck starts a check of the whole ledger. It only reads, unless it is asked to repair:
+// then projections that differ are made anew.
 func (s *Server) runFsck(w http.ResponseWriter, r *http.Request) error {
 	if s.Fsck == nil {
 		return ledger.ErrUnavailable
 	}
+	q, err := query(r)
+	if err != nil {
+		return err
+	}
+	text, err := one(q, "repair")
+	if err != nil {
+		return err
+	}
+	if text != "" && text != "true" && text != "false" {
+		return fail(http.StatusBadRequest, "invalid_query", "repair must be true or false.")
+	}
 	return s.accept(w, r, s.tasks.start("fsck", func(ctx context.Context, progress func(done, total uint64)) (any, error) {
-		report, err := s.Fsck(ctx, progress)
+		report, err := s.Fsck(ctx, text == "true", progress)
 		if err != nil {
 			return nil, err
 		}

@@ -211,7 +211,7 @@ func (s *Server) operatorRoutes() []route {
 		{method: "POST", path: "/v1/views/{name}/rebuild", scope: keys.Admin, all: true, id: "rebuildView", summary: "Build a projection anew, compare, and swap",
 			run: s.rebuildView, reply: "TaskReply", status: http.StatusAccepted, query: []string{"dryRun"}, fails: []int{404, 409}},
 		{method: "POST", path: "/v1/fsck", scope: keys.Admin, all: true, id: "checkLedger", summary: "Check every invariant of the ledger",
-			run: s.runFsck, reply: "TaskReply", status: http.StatusAccepted, fails: []int{409}},
+			run: s.runFsck, reply: "TaskReply", status: http.StatusAccepted, query: []string{"repair"}, fails: []int{409}},
 		{method: "GET", path: "/v1/tasks/{id}", scope: keys.Operate, all: true, id: "getTask", summary: "See how far a task is", run: s.getTask, reply: "TaskReply", fails: []int{404}},
 	})
 }

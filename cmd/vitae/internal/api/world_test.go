@@ -128,7 +128,7 @@ func newWorld(t *testing.T, cfg Config) *world {
 	}()
 	w.srv, err = New(run, Deps{Core: w, Erasures: w.erasures, History: w, Vault: w.vault, Keys: w.keys, Sinks: w.sinks, Journal: w.journal, Access: access.New(w.access, w.vault), Idems: w.idems, Uploads: keys.NewMemory(), Log: log, Now: w.clock.Now,
 		Profiles: func(context.Context, ledger.ProfileID, int, ledger.Seq) ([]ledger.ProfileID, error) { return nil, nil },
-		Fsck: func(_ context.Context, progress func(done, total uint64)) (fsck.Report, error) {
+		Fsck: func(_ context.Context, _ bool, progress func(done, total uint64)) (fsck.Report, error) {
 			progress(1, 2)
 			return fsck.Report{Commits: 2, Findings: []fsck.Finding{}}, nil
 		}}, cfg)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -16,25 +17,31 @@ import (
 
 func (a *app) fsckCmd() *cobra.Command {
 	var dir string
+	var repair bool
 	c := &cobra.Command{
 		Use:   "fsck",
 		Short: "Check every invariant of the ledger",
 		Long: `Check the whole ledger: every block, every sequence, every profile's chain of commits, every
-value against its commitment, and both projections against the ledger. Without --data the
-running server does it; with --data the folder is opened directly, and no server may be
-using it: the engine starts on it and the projections catch up; no commit is changed.
+value against its commitment, every file against its hash, the projections against the
+ledger, and what the lanes know. Without --data the running server does it; with --data the
+folder is opened directly, and no server may be using it: the engine starts on it and the
+projections catch up; no commit is changed. --repair makes projections anew that differ,
+checks again, and says which; everything else that is found needs a backup.
 Exit code 8: something is not intact, and its place is said.`,
 		Example: `  vitae fsck
   vitae fsck --data /mnt/copy/data -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			raw, err := a.fsck(c, dir)
+			raw, err := a.fsck(c, dir, repair)
 			if err != nil {
 				return err
 			}
 			var f fsck.Report
 			if err := json.Unmarshal(raw, &f); err != nil {
 				return fmt.Errorf("the server's answer: %w", err)
+			}
+			for _, name := range f.Rebuilt {
+				a.say("made anew: %s", name)
 			}
 			if err := a.print(raw, func(w io.Writer) error { return fsckTable(w, f) }); err != nil {
 				return err
@@ -49,18 +56,19 @@ Exit code 8: something is not intact, and its place is said.`,
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&repair, "repair", false, "make projections anew that differ from the ledger; a commit is never changed")
 	a.remote(c).Flags().StringVar(&dir, "data", "", "check this data folder instead of asking the server")
 	return c
 }
 
-func (a *app) fsck(c *cobra.Command, dir string) (json.RawMessage, error) {
+func (a *app) fsck(c *cobra.Command, dir string, repair bool) (json.RawMessage, error) {
 	if dir == "" {
 		cl, err := a.connect("")
 		if err != nil {
 			return nil, err
 		}
 		var d data
-		r, err := a.call(c.Context(), cl, client.Call{Method: http.MethodPost, Path: "/v1/fsck"}, &d)
+		r, err := a.call(c.Context(), cl, client.Call{Method: http.MethodPost, Path: "/v1/fsck", Query: url.Values{"repair": {strconv.FormatBool(repair)}}}, &d)
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +86,7 @@ func (a *app) fsck(c *cobra.Command, dir string) (json.RawMessage, error) {
 		return nil, err
 	}
 	m := a.meter("fsck")
-	f, err := a.Parts.Fsck(c.Context(), cfg, log, m.show)
+	f, err := a.Parts.Fsck(c.Context(), cfg, repair, log, m.show)
 	m.end()
 	if err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ type Parts struct {
 	// out: a table, or o.JSON lines.
 	Bench func(ctx context.Context, o Bench, out io.Writer) error
 	// Fsck checks the ledger in a data folder that no server uses, and reports on the way.
-	Fsck func(ctx context.Context, cfg config.Config, log *slog.Logger, progress func(done, total uint64)) (fsck.Report, error)
+	Fsck func(ctx context.Context, cfg config.Config, repair bool, log *slog.Logger, progress func(done, total uint64)) (fsck.Report, error)
 	// Restore is server.Restore.
 	Restore func(ctx context.Context, cfg config.Config, in backup.Load, keepMaster, dryRun bool, log *slog.Logger, progress func(doing string, done, total uint64)) (server.Restored, error)
 }

@@ -48,7 +48,7 @@ func standIns() Parts {
 			_, err := fmt.Fprintln(out, b.Seconds, b.JSON)
 			return err
 		},
-		Fsck: func(_ context.Context, cfg config.Config, _ *slog.Logger, progress func(done, total uint64)) (fsck.Report, error) {
+		Fsck: func(_ context.Context, cfg config.Config, _ bool, _ *slog.Logger, progress func(done, total uint64)) (fsck.Report, error) {
 			progress(1, 1)
 			f := fsck.Report{Head: 3, Commits: 3, Events: 5, Profiles: 1, Findings: []fsck.Finding{}}
 			if strings.HasSuffix(cfg.Data, "broken") {

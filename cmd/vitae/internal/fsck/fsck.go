@@ -1,13 +1,19 @@
 // Package fsck checks what the ledger promises, by reading all of it: every block
 // follows the one before it, every sequence is there once, every profile's commits form
 // one chain from its first, times never go back, every value opens where it was sealed
-// and is the one that was committed to, an idempotency key has one commit at a time, and
-// both projections hold what the ledger says. It changes nothing.
+// and is the one that was committed to, every file that a commit names opens and has its
+// hash, an idempotency key has one commit at a time, every projection holds what the ledger
+// says, and the lanes know nothing that the ledger does not. It changes nothing, unless it
+// is told to make projections anew that differ.
 //
 // The check names invariants as docs/invariants.md does: L1 a commit is there whole,
 // L4 nothing changes or disappears, L5 a profile's chain, L6 sealed values, L8 one effect
-// for an idempotency key, V1 views equal the fold, V2 history equals the ledger, P1 the
+// for an idempotency key, V1 views equal the fold, V2 history equals the ledger, V3 the
+// directory equals what the states claim, I14 the lanes belong to the ledger, P1 the
 // transparency log has signed what the ledger says.
+//
+// Its memory grows with the number of profiles (some 100 bytes each) and with the commits
+// of two days, not with the ledger.
 package fsck
 
 import (
@@ -15,11 +21,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"vitae/ledger"
 	"vitae/ledger/stream"
 	"vitae/projections"
+	"vitae/sinks"
 )
 
 // Finding is one place where an invariant does not hold.
@@ -29,6 +38,11 @@ type Finding struct {
 	Profile   string     `json:"profile,omitempty"`
 	Why       string     `json:"why"` // never a value
 	Do        string     `json:"do,omitempty"`
+	// Sink and Entity name a lane, where the finding is about one.
+	Sink   string `json:"sink,omitempty"`
+	Entity string `json:"entity,omitempty"`
+	// View is the projection that is to be made anew, where that mends it.
+	View string `json:"view,omitempty"`
 }
 
 // Report is what a check has found.
@@ -36,10 +50,15 @@ type Report struct {
 	Commits  uint64     `json:"commits"`
 	Events   uint64     `json:"events"`
 	Profiles uint64     `json:"profiles"`
+	Files    uint64     `json:"files"` // that commits name
+	Lanes    uint64     `json:"lanes"`
 	Head     ledger.Seq `json:"head"`
 	Findings []Finding  `json:"findings"` // empty: every invariant holds
 	// Cut says that there were more findings than MaxFindings.
 	Cut bool `json:"cut,omitempty"`
+	// Rebuilt are the projections that differed and were made anew; Findings is what was
+	// found after that.
+	Rebuilt []string `json:"rebuilt,omitempty"`
 }
 
 // MaxFindings bounds a report: a ledger that is broken everywhere is known to be broken
@@ -58,12 +77,30 @@ type History interface {
 	Wait(ctx context.Context, seq ledger.Seq) error
 }
 
-// Parts are what is checked.
+// Directory is what the check needs of the directory.
+type Directory interface {
+	Check(ctx context.Context, p *ledger.Profile) error
+	Wait(ctx context.Context, seq ledger.Seq) error
+	Position() ledger.Seq
+}
+
+// Parts are what is checked. Ledger, Opener, Views and History must be there.
 type Parts struct {
-	Ledger  *stream.Ledger
-	Opener  ledger.Opener
-	Views   Views
-	History History
+	Ledger    *stream.Ledger
+	Opener    ledger.Opener
+	Views     Views
+	History   History
+	Directory Directory
+	// File reads a file of a profile to its end; nil when files cannot be read.
+	File func(ctx context.Context, p ledger.ProfileID, hash ledger.Hash) error
+	// Lanes are the lanes' stream; nil when there is none.
+	Lanes stream.Blocks
+	// Known gives where the projections stand: a ledger that ends earlier is shorter than it
+	// was, and the block that one stands at is as it was then. nil: nobody knows.
+	Known func() []projections.Position
+	// Rebuild makes a projection anew from the ledger; nil when that is not to be done. It is
+	// not called when the ledger itself is not intact.
+	Rebuild func(ctx context.Context, name string) error
 	Log     Log // nil: what was signed is not looked at
 }
 
@@ -72,9 +109,20 @@ type check struct {
 	signed signed
 	report Report
 	heads  map[ledger.ProfileID]head
-	idems  map[[16]byte]time.Time
-	ids    map[ledger.CommitID]struct{}
+	idems  seen[[16]byte]
+	ids    seen[ledger.CommitID]
+	late   late
+	files  map[fileRef]struct{}
+	bound  map[ledger.ProfileID][]sinks.Bound
+	cursor ledger.Seq
+	known  []projections.Position
 	last   time.Time
+}
+
+// fileRef is a file of a profile.
+type fileRef struct {
+	profile ledger.ProfileID
+	hash    ledger.Hash
 }
 
 // head is where a profile's chain stands.
@@ -95,10 +143,37 @@ func Run(ctx context.Context, p Parts, progress func(done, total uint64)) (Repor
 	if progress == nil {
 		progress = func(uint64, uint64) {}
 	}
-	c := &check{Parts: p, heads: map[ledger.ProfileID]head{}, idems: map[[16]byte]time.Time{}, ids: map[ledger.CommitID]struct{}{}}
+	report, err := run(ctx, p, progress)
+	if err != nil || p.Rebuild == nil || slices.ContainsFunc(report.Findings, func(f Finding) bool {
+		return strings.HasPrefix(f.Invariant, "L") || strings.HasPrefix(f.Invariant, "P")
+	}) {
+		return report, err // from a damaged ledger nothing is made: the projections may be what is left
+	}
+	for _, name := range []string{"history", "views", "directory"} {
+		if !slices.ContainsFunc(report.Findings, func(f Finding) bool { return f.View == name }) {
+			continue
+		}
+		if err := p.Rebuild(ctx, name); err != nil {
+			return report, err
+		}
+		report.Rebuilt = append(report.Rebuilt, name)
+	}
+	if len(report.Rebuilt) == 0 {
+		return report, nil
+	}
+	again, err := run(ctx, p, progress)
+	again.Rebuilt = report.Rebuilt
+	return again, err
+}
+
+func run(ctx context.Context, p Parts, progress func(done, total uint64)) (Report, error) {
+	c := &check{Parts: p, heads: map[ledger.ProfileID]head{}, late: late{}, files: map[fileRef]struct{}{}, bound: map[ledger.ProfileID][]sinks.Bound{}}
 	c.report.Findings = []Finding{}
 	if err := c.signed.open(ctx, p.Log); err != nil {
 		return c.report, err
+	}
+	if p.Known != nil {
+		c.known = p.Known()
 	}
 	at, err := p.Ledger.Head(ctx)
 	var damaged *stream.BlockError
@@ -108,10 +183,16 @@ func Run(ctx context.Context, p Parts, progress func(done, total uint64)) (Repor
 	if err != nil {
 		return c.report, err
 	}
-	if err := c.commits(ctx, uint64(at.Seq), progress); err != nil {
-		return c.end(err)
+	for _, step := range []func(context.Context, func(done, total uint64)) error{
+		func(ctx context.Context, progress func(done, total uint64)) error {
+			return c.commits(ctx, uint64(at.Seq), progress)
+		}, c.lookForLate, c.allFiles, c.lanes, c.projections,
+	} {
+		if err := step(ctx, progress); err != nil {
+			return c.end(err)
+		}
 	}
-	return c.end(c.projections(ctx, progress))
+	return c.end(nil)
 }
 
 func (c *check) end(err error) (Report, error) {
@@ -149,9 +230,23 @@ func (c *check) commits(ctx context.Context, total uint64, progress func(done, t
 				return err
 			}
 		}
+		if err := c.asKnown(b); err != nil {
+			return err
+		}
 		progress(c.report.Commits, max(total, c.report.Commits))
 	}
 	c.report.Profiles = uint64(len(c.heads))
+	known := ledger.Seq(0)
+	for _, p := range c.known {
+		known = max(known, p.Seq)
+	}
+	if known > c.report.Head {
+		if err := c.found(Finding{Invariant: "L4", Seq: c.report.Head + 1,
+			Why: fmt.Sprintf("the ledger ends at sequence %d, but commits up to %d were applied from it: it is shorter than it was", c.report.Head, known),
+			Do:  "restore the data folder from a backup; if an older copy was put back on purpose, stop the server and remove the folder projections: it is made anew"}); err != nil {
+			return err
+		}
+	}
 	return c.foundAll(c.signed.end(c.report.Head))
 }
 
@@ -160,6 +255,19 @@ func (c *check) foundAll(all []Finding) error {
 		if err := c.found(f); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// asKnown compares a block with what the projections saw when they applied it.
+func (c *check) asKnown(b stream.Located) error {
+	end := b.Commits[len(b.Commits)-1].Seq
+	for _, p := range c.known {
+		if p.Seq != end || p.Lineage != c.Ledger.Lineage() || p.Block == b.Hash {
+			continue
+		}
+		return c.found(Finding{Invariant: "L4", Seq: b.First, Why: fmt.Sprintf("block %d (sequences %d to %d) is %s, but %s was applied from it: it was changed since", b.Pos, b.First, end, b.Hash, p.Block),
+			Do: "restore the data folder from a backup"})
 	}
 	return nil
 }
@@ -183,27 +291,33 @@ func (c *check) commit(r *ledger.Record) error {
 	if h.erased {
 		bad("L5", "it comes after the profile was erased")
 	}
-	if _, twice := c.ids[r.Commit.ID]; twice {
+	now := max(c.last.UnixMilli(), r.Commit.Time.UnixMilli())
+	if _, twice := c.ids.at(r.Commit.ID, time.UnixMilli(now)); twice {
 		bad("L1", "commit %s is in the ledger twice", r.Commit.ID)
 	}
-	c.ids[r.Commit.ID] = struct{}{}
+	if now-r.Commit.ID.Time().UnixMilli() >= window.Milliseconds() {
+		c.late[r.Commit.ID] = r.Seq
+	}
 	if r.Commit.Time.Before(c.last) {
 		bad("L4", "its time is before that of the commit before it")
 	}
 	c.last = r.Commit.Time
 	if k := r.Commit.Idem; k != nil {
-		if before, ok := c.idems[k.Key]; ok && r.Commit.Time.Sub(before) < 24*time.Hour {
+		if _, twice := c.idems.at(k.Key, time.UnixMilli(now)); twice {
 			bad("L8", "an idempotency key has two commits within a day")
 		}
-		c.idems[k.Key] = r.Commit.Time
 	}
 	h.seq, h.hash = r.Seq, r.Hash
 	for i := range r.Commit.Events {
 		h.erased = h.erased || r.Commit.Events[i].Op == ledger.OpErased
 	}
 	c.heads[id] = h
-	if err := r.Commit.Open(c.Opener); err != nil && !errors.Is(err, ledger.ErrErased) {
+	err := r.Commit.Open(c.Opener)
+	if err != nil && !errors.Is(err, ledger.ErrErased) {
 		bad("L6", "a value does not open: %v", err)
+	}
+	if err == nil {
+		c.named(r)
 	}
 	return errors.Join(errs...)
 }
@@ -215,8 +329,24 @@ const pageSize = 500
 // ends in the hash that the ledger's does, so it is the ledger's; its fold is what the
 // view must be.
 func (c *check) projections(ctx context.Context, progress func(done, total uint64)) error {
-	if err := errors.Join(c.Views.Wait(ctx, c.report.Head), c.History.Wait(ctx, c.report.Head)); err != nil {
-		return c.found(Finding{Invariant: "V1", Why: err.Error(), Do: "vitae view rebuild"})
+	behind := false
+	for _, one := range []struct {
+		invariant, name string
+		wait            func(context.Context, ledger.Seq) error
+	}{{"V1", "views", c.Views.Wait}, {"V2", "history", c.History.Wait}, {"V3", "directory", c.directoryWait}} {
+		err := one.wait(ctx, c.report.Head)
+		if err != nil && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			behind = true
+			if err := c.rebuild(one.invariant, one.name, "", 0, err.Error()); err != nil {
+				return err
+			}
+		}
+	}
+	if behind {
+		return nil // nothing to compare with
 	}
 	done := uint64(0)
 	for id, h := range c.heads {
@@ -234,12 +364,24 @@ func (c *check) projections(ctx context.Context, progress func(done, total uint6
 	return nil
 }
 
+// rebuild is a finding that making a projection anew mends.
+func (c *check) rebuild(invariant, name, profile string, seq ledger.Seq, why string) error {
+	return c.found(Finding{Invariant: invariant, Seq: seq, Profile: profile, Why: why, View: name, Do: "vitae view rebuild " + name})
+}
+
+func (c *check) directoryWait(ctx context.Context, seq ledger.Seq) error {
+	if c.Directory == nil {
+		return nil
+	}
+	return c.Directory.Wait(ctx, seq)
+}
+
 func (c *check) profile(ctx context.Context, id ledger.ProfileID, h head) error {
 	fold := ledger.NewProfile(id)
 	for fold.Seq < h.seq {
 		page, err := c.History.Commits(ctx, id, fold.Seq, pageSize)
 		if err != nil && ctx.Err() == nil {
-			return c.found(Finding{Invariant: "V2", Profile: id.String(), Why: err.Error(), Do: "vitae view rebuild history"})
+			return c.rebuild("V2", "history", id.String(), 0, err.Error())
 		}
 		if err != nil {
 			return err
@@ -252,7 +394,7 @@ func (c *check) profile(ctx context.Context, id ledger.ProfileID, h head) error 
 				break // written since the check began
 			}
 			if err := fold.Check(r.Seq, r.Commit); err != nil {
-				return c.found(Finding{Invariant: "V2", Seq: r.Seq, Profile: id.String(), Why: err.Error(), Do: "vitae view rebuild history"})
+				return c.rebuild("V2", "history", id.String(), r.Seq, err.Error())
 			}
 			fold.Apply(r.Seq, r.Hash, r.Commit)
 		}
@@ -261,19 +403,20 @@ func (c *check) profile(ctx context.Context, id ledger.ProfileID, h head) error 
 		}
 	}
 	if fold.Seq != h.seq || fold.Head != h.hash {
-		return c.found(Finding{Invariant: "V2", Seq: fold.Seq, Profile: id.String(),
-			Why: fmt.Sprintf("the history ends at sequence %d, the ledger has the profile at %d", fold.Seq, h.seq), Do: "vitae view rebuild history"})
+		return c.rebuild("V2", "history", id.String(), fold.Seq, fmt.Sprintf("the history ends at sequence %d, the ledger has the profile at %d", fold.Seq, h.seq))
 	}
 	view, err := c.Views.Profile(ctx, id)
 	if err != nil {
-		return c.found(Finding{Invariant: "V1", Seq: h.seq, Profile: id.String(), Why: err.Error(), Do: "vitae view rebuild views"})
+		return c.rebuild("V1", "views", id.String(), h.seq, err.Error())
 	}
 	if view.Seq > h.seq {
 		return nil // edited since the check began; the next check sees it
 	}
 	if !bytes.Equal(projections.AppendProfile(nil, view), projections.AppendProfile(nil, fold)) {
-		return c.found(Finding{Invariant: "V1", Seq: h.seq, Profile: id.String(),
-			Why: "the view is not the fold of the profile's commits", Do: "vitae view rebuild views"})
+		return c.rebuild("V1", "views", id.String(), h.seq, "the view is not the fold of the profile's commits")
 	}
-	return nil
+	if err := c.bindings(fold); err != nil {
+		return err
+	}
+	return c.claims(ctx, fold)
 }

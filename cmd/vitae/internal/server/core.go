@@ -51,6 +51,9 @@ type Core struct {
 
 	pauseLog func() (resume func())
 
+	checking bool // only a check is made of it
+
+	life    context.Context // until run is called
 	run     context.CancelFunc
 	running sync.WaitGroup
 	closers []func(context.Context) error
@@ -60,28 +63,42 @@ type Core struct {
 // commands can be submitted and projections follow the ledger; they may not have caught
 // up yet. It refuses to start on a folder that another process holds, with a master key
 // that is not the vault's, and on a ledger that is shorter than the projections know it.
-func OpenCore(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Core, err error) {
+func OpenCore(ctx context.Context, cfg config.Config, log *slog.Logger) (*Core, error) {
+	return openCore(ctx, cfg, log, false)
+}
+
+// openCore is OpenCore; for a check it opens what is damaged too, as far as that goes, and
+// takes no commands. A store that cannot be opened is a *damagedError then.
+func openCore(ctx context.Context, cfg config.Config, log *slog.Logger, checking bool) (_ *Core, err error) {
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return nil, err
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	c := &Core{log: log, run: stop}
+	c := &Core{log: log, run: stop, life: run, checking: checking}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Close(context.WithoutCancel(ctx)))
 		}
 	}()
 	if err := c.openStores(ctx, cfg); err != nil {
+		if checking && c.Engine != nil && ctx.Err() == nil {
+			err = &damagedError{err}
+		}
 		return nil, err
 	}
 	if err := c.openProjections(ctx, cfg); err != nil {
 		return nil, err
 	}
 	if err := c.openLog(ctx, cfg); err != nil {
+		if checking && ctx.Err() == nil {
+			err = &damagedError{err}
+		}
 		return nil, err
 	}
-	if err := c.openCommitter(ctx, run, cfg); err != nil {
-		return nil, err
+	if !checking {
+		if err := c.openCommitter(ctx, run, cfg); err != nil {
+			return nil, err
+		}
 	}
 	c.followLog(run)
 	for _, p := range c.Projections() {
@@ -145,14 +162,16 @@ func (c *Core) openProjections(ctx context.Context, cfg config.Config) (err erro
 		return err
 	}
 	c.onClose(func(context.Context) error { return c.Directory.Close() })
+	if c.checking {
+		return nil
+	}
 	head, err := c.Ledger.Head(ctx)
 	if err != nil {
 		return err
 	}
 	if known := max(c.Views.Position(), c.History.Position(), c.Directory.Position()); known > head.Seq {
 		return fmt.Errorf("the ledger ends at sequence %d, but commits up to %d were applied from it: it is shorter than it was. "+
-			"Restore the engine's folder, or, if an older copy was put back on purpose, remove the folder %q to make the projections anew",
-			head.Seq, known, pc.Dir)
+			"Restore from a backup, or, if an older copy was put back on purpose, remove the folder %q to make the projections anew", head.Seq, known, pc.Dir)
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ func Restore(ctx context.Context, cfg config.Config, in backup.Load, keepMaster,
 		return out, err
 	}
 	cfg.Data, cfg.NATS, cfg.MasterKey = dir, "", config.Secret(vault.FormatMaster(in.Master))
-	if out.Check, err = checkData(ctx, cfg, log, func(done, total uint64) { progress("checking", done, total) }); err != nil {
+	if out.Check, err = checkData(ctx, cfg, false, log, func(done, total uint64) { progress("checking", done, total) }); err != nil {
 		return out, err
 	}
 	out.Data = target
@@ -92,26 +92,4 @@ func vacant(dir string) error {
 		return fmt.Errorf("%s is not empty: a backup is restored into a new folder only", dir)
 	}
 	return nil
-}
-
-// CheckData checks the ledger in a data folder that no server uses.
-func CheckData(ctx context.Context, cfg config.Config, log *slog.Logger, progress func(done, total uint64)) (fsck.Report, error) {
-	if _, err := os.Stat(cfg.Data); err != nil {
-		return fsck.Report{}, fmt.Errorf("data folder: %w", err) // opening it would make it
-	}
-	return checkData(ctx, cfg, log, progress)
-}
-
-func checkData(ctx context.Context, cfg config.Config, log *slog.Logger, progress func(done, total uint64)) (_ fsck.Report, err error) {
-	core, err := OpenCore(ctx, cfg, log)
-	if err != nil {
-		return fsck.Report{}, err
-	}
-	defer func() { err = errors.Join(err, core.Close(context.WithoutCancel(ctx))) }()
-	return core.check(ctx, progress)
-}
-
-// check checks everything that this instance has.
-func (c *Core) check(ctx context.Context, progress func(done, total uint64)) (fsck.Report, error) {
-	return fsck.Run(ctx, fsck.Parts{Ledger: c.Ledger, Opener: c.Vault, Views: c.Views, History: c.History, Log: c.Log}, progress)
 }

@@ -151,8 +151,8 @@ func Start(ctx context.Context, cfg config.Config, log *slog.Logger) (_ *Server,
 		},
 		Backup:  s.core.backup,
 		Restart: func(p *projections.Projection) { s.running.Go(func() { s.core.Follow(run, p) }) },
-		Fsck: func(ctx context.Context, progress func(done, total uint64)) (fsck.Report, error) {
-			return s.core.check(ctx, progress)
+		Fsck: func(ctx context.Context, repair bool, progress func(done, total uint64)) (fsck.Report, error) {
+			return s.core.check(ctx, s.lanes, repair, progress)
 		},
 	}, api.Config{WritePerMinute: cfg.RateLimit.Write, ReadPerMinute: cfg.RateLimit.Read, Version: Version()})
 	if err != nil {
