@@ -185,7 +185,7 @@ func (f *Feed) get(ctx context.Context, request any) (stored, nats.Header, error
 	}
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
-	msg, err := f.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+ledger.ChangesStream, body)
+	msg, err := f.ask(ctx, "$JS.API.STREAM.MSG.GET."+ledger.ChangesStream, body)
 	if err != nil {
 		return stored{}, nil, fmt.Errorf("%w: reading stream %s: %w", ledger.ErrUnavailable, ledger.ChangesStream, err)
 	}
@@ -214,8 +214,24 @@ func (f *Feed) get(ctx context.Context, request any) (stored, nats.Header, error
 	return stored{}, nil, fmt.Errorf("reading stream %s: %w", ledger.ChangesStream, err)
 }
 
-// apiTimeout bounds one request.
-const apiTimeout = 10 * time.Second
+// apiTimeout bounds one request, and tryTimeout one try at a question: while a stream on a
+// cluster has no leader, nobody answers.
+const (
+	apiTimeout = 10 * time.Second
+	tryTimeout = time.Second
+)
+
+// ask asks again until there is an answer or ctx ends.
+func (f *Feed) ask(ctx context.Context, subject string, body []byte) (*nats.Msg, error) {
+	for {
+		try, cancel := context.WithTimeout(ctx, tryTimeout)
+		msg, err := f.nc.RequestWithContext(try, subject, body)
+		cancel()
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return msg, err
+		}
+	}
+}
 
 // last reads the last message. In a stream without one the position is the beginning.
 func (f *Feed) last(ctx context.Context) (end, error) {

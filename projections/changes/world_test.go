@@ -104,6 +104,7 @@ type world struct {
 	receipts *fakeReceipts
 	keep     time.Duration
 	now      func() time.Time
+	replicas int
 }
 
 func newWorld(t *testing.T) *world {
@@ -115,7 +116,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) open() *Feed {
 	w.t.Helper()
-	f, err := Open(within(w.t), Config{JetStream: w.js, Ledger: w.ledger, Receipts: w.receipts, Keep: w.keep, Now: w.now})
+	f, err := Open(within(w.t), Config{JetStream: w.js, Replicas: w.replicas, Ledger: w.ledger, Receipts: w.receipts, Keep: w.keep, Now: w.now})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"vitae/ledger"
+	"vitae/ledger/engine"
+	"vitae/ledger/engine/enginetest"
 	"vitae/projections/internal/fake"
 )
 
@@ -34,8 +37,18 @@ func (w *world) everything(f *Feed) {
 
 // TestExactlyOnce: writers that are stopped anywhere, and others beside them, while commits
 // and receipts come.
-func TestExactlyOnce(t *testing.T) {
+func TestExactlyOnce(t *testing.T) { exactlyOnce(t, newWorld(t), 60) }
+
+// TestExactlyOnceInACluster: the same on three servers, where a lost race has other codes and
+// batches are gathered elsewhere.
+func TestExactlyOnceInACluster(t *testing.T) {
 	w := newWorld(t)
+	w.js = enginetest.OpenWith(t, engine.Options{URL: strings.Join(enginetest.StartCluster(t, 3), ",")}).JetStream()
+	w.replicas = 3
+	exactlyOnce(t, w, 20)
+}
+
+func exactlyOnce(t *testing.T, w *world, rounds int) {
 	ctx, done := context.WithCancel(context.Background())
 	defer done()
 	var writers sync.WaitGroup
@@ -44,7 +57,7 @@ func TestExactlyOnce(t *testing.T) {
 		writers.Go(func() {
 			// Longer and longer, so that also a slow machine comes to an end.
 			for most := 60; ctx.Err() == nil; most += 10 {
-				f, err := Open(ctx, Config{JetStream: w.js, Ledger: w.ledger, Receipts: w.receipts})
+				f, err := Open(ctx, Config{JetStream: w.js, Replicas: w.replicas, Ledger: w.ledger, Receipts: w.receipts})
 				if err != nil {
 					if ctx.Err() == nil {
 						t.Error(err)
@@ -59,7 +72,7 @@ func TestExactlyOnce(t *testing.T) {
 			}
 		})
 	}
-	for i := range 60 {
+	for i := range rounds {
 		w.script.Write(20, 1+i%40)
 		w.receipts.add(w.script.IDs[i%len(w.script.IDs)], i%4)
 	}
