@@ -158,7 +158,9 @@ type Server struct {
 	openapi  []byte
 	docs     []byte // the same as a page
 	docsTag  string
-	handler  http.Handler
+	// eventSchemas are the JSON Schemas of the events, by type.
+	eventSchemas map[string][]byte
+	handler      http.Handler
 
 	stopping chan struct{} // closed when streams of events must end
 	stop     func()
@@ -184,6 +186,9 @@ func New(ctx context.Context, d Deps, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	if s.docs, err = docs(routes, s.openapi); err != nil {
+		return nil, err
+	}
+	if s.eventSchemas, err = eventSchemas(asyncAPI); err != nil {
 		return nil, err
 	}
 	s.docsTag = `"` + ledger.HashOf(s.docs).String()[:16] + `"`

@@ -222,6 +222,8 @@ func (s *Server) openRoutes() []route {
 		{method: "GET", path: "/readyz", id: "ready", summary: "What this instance needs is there", run: s.readyz, reply: "text/plain", query: []string{"exclude"}, fails: []int{503}},
 		{method: "GET", path: "/metrics", id: "metrics", summary: "Numbers for Prometheus", run: s.getMetrics, reply: "text/plain"},
 		{method: "GET", path: "/openapi.json", id: "openapi", summary: "This document", run: s.getOpenAPI, reply: "application/json"},
+		{method: "GET", path: schemasPath, id: "listSchemas", summary: "List the JSON Schemas of the events", run: s.getSchemas, reply: "SchemaList"},
+		{method: "GET", path: schemasPath + "/{type}", id: "getSchema", summary: "The JSON Schema of an event", run: s.getSchema, reply: "application/schema+json", fails: []int{404}},
 		{method: "GET", path: "/docs", id: "docs", summary: "The API for people to read", run: s.getDocs, reply: "text/html"},
 		{method: "GET", path: "/problems/{code}", id: "getProblem", summary: "What an error means", run: s.getProblem, reply: "text/plain", fails: []int{404}},
 	}

@@ -71,6 +71,7 @@ func schemas() object {
 		"ProfileList":     page(shape(object{"id": text}, "id")),
 		"MokaruError":     shape(object{"error": text, "code": text, "details": of(shape(object{"pointer": text, "code": text, "message": text}, "pointer", "code", "message"))}, "error", "code"),
 		"FieldList":       page(object{"type": "object"}),
+		"SchemaList":      page(shape(object{"type": text, "schema": text}, "type", "schema")),
 		"ViewList":        page(shape(object{"name": text, "state": text, "position": number, "head": number, "lag": number}, "name", "state", "position", "head", "lag")),
 		"TaskReply":       data(shape(object{"id": text, "name": text, "state": object{"type": "string", "enum": []any{"running", "done", "failed", "cancelled", "interrupted"}}, "done": number, "total": number, "parked": number, "moved": number, "error": text, "result": object{}}, "id", "state")),
 	}

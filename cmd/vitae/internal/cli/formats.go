@@ -57,18 +57,59 @@ What the format has no place for is named on stderr.`,
 	return a.about(c)
 }
 
-// writeFile writes what was asked for where it was asked for; "-" is stdout. A file is
-// there whole or not at all, and only its owner can read it.
-func (a *app) writeFile(name string, content []byte) (err error) {
-	if name == "-" {
-		_, err := a.Out.Write(content)
+func (a *app) profileArchiveCmd() *cobra.Command {
+	var file, at string
+	c := &cobra.Command{
+		Use:   "archive -f FILE",
+		Short: "Write everything that is kept about a profile into a zip archive",
+		Long: `Write a zip archive with the profile's state, its resumes (also as JSON Resume and as
+pages), every event of its history with its values, its files, and its connections without
+their credentials. manifest.json in it has the hash of each file. It needs the profile's own
+key, or an administrator's.`,
+		Example: "  vitae profile archive -f jane.zip\n  vitae profile archive --profile 01J8Z3K5V6Q7R8S9T0V1W2X3Y4 -f then.zip --at 42",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if file == "" {
+				return usage("--file is missing")
+			}
+			cl, err := a.connectAbout()
+			if err != nil {
+				return err
+			}
+			path, err := a.namedPath(c.Context(), cl)
+			if err != nil {
+				return err
+			}
+			return a.saveFile(file, func(w io.Writer) error {
+				_, err := cl.Stream(c.Context(), client.Call{Method: http.MethodGet, Path: path + "/archive", Query: asOf(at)}, w)
+				return err
+			})
+		},
+	}
+	c.Flags().StringVarP(&file, "file", "f", "", `the file to write, "-" for stdout`)
+	c.Flags().StringVar(&at, "at", "", "the state after this sequence, or at this time (RFC 3339)")
+	return a.about(c)
+}
+
+// writeFile writes what was asked for where it was asked for: see saveFile.
+func (a *app) writeFile(name string, content []byte) error {
+	return a.saveFile(name, func(w io.Writer) error {
+		_, err := w.Write(content)
 		return err
+	})
+}
+
+// saveFile has a file written; "-" is stdout. A file is there whole or not at all, and only
+// its owner can read it.
+func (a *app) saveFile(name string, write func(w io.Writer) error) (err error) {
+	if name == "-" {
+		return write(a.Out)
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), ".vitae-*")
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(content)
+	err = write(f)
 	if err == nil {
 		err = f.Sync()
 	}

@@ -17,7 +17,7 @@ import (
 func (a *app) profileCmd() *cobra.Command {
 	return group("profile", "Create, read, edit a profile, see its history, and go back",
 		"  vitae profile show --profile 01J8Z3K5V6Q7R8S9T0V1W2X3Y4",
-		a.profileCreateCmd(), a.profileShowCmd(), a.profileSetCmd(), a.profileHistoryCmd(),
+		a.profileCreateCmd(), a.profileShowCmd(), a.profileSetCmd(), a.profileHistoryCmd(), a.profileArchiveCmd(),
 		a.profileBlameCmd(), a.profileDiffCmd(), a.profileRestoreCmd(), a.profileAccessCmd(), a.profileEraseCmd(), a.profileReceiptCmd())
 }
 

@@ -39,7 +39,7 @@ var mutating = []string{
 var reading = []string{
 	"vitae serve", "vitae sandbox", "vitae bench", "vitae fields", "vitae fsck", "vitae version", "vitae completion", "vitae man", "vitae help", "vitae resume export",
 	"vitae config check", "vitae config view",
-	"vitae profile show", "vitae profile history", "vitae profile blame", "vitae profile diff", "vitae resume list", "vitae resume show",
+	"vitae profile show", "vitae profile history", "vitae profile archive", "vitae profile blame", "vitae profile diff", "vitae resume list", "vitae resume show",
 	"vitae profile receipt", "vitae profile access", "vitae evidence export", "vitae evidence verify", "vitae evidence page",
 	"vitae key list", "vitae connection list",
 	"vitae sink list", "vitae sink show", "vitae sink wait", "vitae sink parked", "vitae sink plan", "vitae sink journal", "vitae subscribe", "vitae view list", "vitae webhook list", "vitae webhook show", "vitae webhook attempts",
