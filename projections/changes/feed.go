@@ -78,8 +78,17 @@ func Open(ctx context.Context, cfg Config) (*Feed, error) {
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
-	if err := f.openStream(ctx); err != nil {
-		return nil, fmt.Errorf("stream %s: %w", ledger.ChangesStream, err)
+	for {
+		// While it has no leader, or is being made by another instance, nobody answers.
+		try, cancel := context.WithTimeout(ctx, openTimeout)
+		err := f.openStream(try)
+		cancel()
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return nil, fmt.Errorf("stream %s: %w", ledger.ChangesStream, err)
+		}
 	}
 	at, err := f.last(ctx)
 	if err != nil {
@@ -217,8 +226,9 @@ func (f *Feed) get(ctx context.Context, request any) (stored, nats.Header, error
 // apiTimeout bounds one request, and tryTimeout one try at a question: while a stream on a
 // cluster has no leader, nobody answers.
 const (
-	apiTimeout = 10 * time.Second
-	tryTimeout = time.Second
+	openTimeout = 5 * time.Second
+	apiTimeout  = 10 * time.Second
+	tryTimeout  = time.Second
 )
 
 // ask asks again until there is an answer or ctx ends.
