@@ -32,5 +32,5 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 
 func measure(ctx context.Context, o cli.Bench, out io.Writer) error {
 	server.TuneMemory()
-	return bench.Run(ctx, bench.Options{Dir: o.Dir, Seconds: o.Seconds, JSON: o.JSON, Log: o.Log, Large: o.Large, Profiles: o.Profiles}, out)
+	return bench.Run(ctx, bench.Options{Dir: o.Dir, Seconds: o.Seconds, JSON: o.JSON, Log: o.Log, Large: o.Large, Profiles: o.Profiles, Only: o.Only}, out)
 }

@@ -42,7 +42,7 @@ type feedBench struct {
 // feed measures how soon subscribers hear of a commit, and what they cost who writes.
 func (r *run) feed(ctx context.Context) error {
 	cfg := r.config("feed")
-	cfg.NATSListen = "127.0.0.1:0"
+	cfg.NATSListen, cfg.AllowPrivateWebhooks = "127.0.0.1:0", true
 	s, err := server.Start(ctx, cfg, r.quiet())
 	if err != nil {
 		return err
@@ -188,22 +188,45 @@ func (b *feedBench) latency(ctx context.Context) error {
 		return err
 	}
 	defer consuming.Stop()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	endpoint := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var e ledger.CloudEvent
+		if body, err := io.ReadAll(r.Body); err == nil && json.Unmarshal(body, &e) == nil {
+			take("webhook", e.Data)
+		}
+	})}
+	followers.Go(func() { _ = endpoint.Serve(listener) }) // it ends with Close
+	defer endpoint.Close()
+	hook, err := b.call(ctx, http.MethodPost, "/v1/webhooks", "", fmt.Appendf(nil, `{"url":"http://%s/"}`, listener.Addr()))
+	if err != nil {
+		return err
+	}
+	var made struct{ Data struct{ ID string } }
+	if err := json.Unmarshal(hook, &made); err != nil {
+		return err
+	}
 	total, elapsed, err := b.write(ctx, 16, feedRate)
 	if err != nil {
 		return err
 	}
 	for waited := time.Now(); time.Since(waited) < 10*time.Second; {
 		mu.Lock()
-		all := len(arrived["SSE"]) >= total && len(arrived["NATS"]) >= total
+		all := len(arrived["SSE"]) >= total && len(arrived["NATS"]) >= total && len(arrived["webhook"]) >= total
 		mu.Unlock()
 		if all {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+	if _, err := b.call(ctx, http.MethodDelete, "/v1/webhooks/"+made.Data.ID, "", nil); err != nil {
+		return err
+	}
 	mu.Lock()
 	defer mu.Unlock()
-	for _, kind := range []struct{ name, goal string }{{"NATS", "under 5 ms"}, {"SSE", "under 10 ms"}} {
+	for _, kind := range []struct{ name, goal string }{{"NATS", "under 5 ms"}, {"SSE", "under 10 ms"}, {"webhook", "under 25 ms"}} {
 		var took []time.Duration
 		for _, a := range arrived[kind.name] {
 			if at, ok := b.acked[a.seq]; ok {

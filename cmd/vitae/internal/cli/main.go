@@ -52,6 +52,7 @@ type Bench struct {
 	// Large is the number of commits of the large ledger, Profiles that of the profiles
 	// for start-up and memory; 0 is what package bench takes.
 	Large, Profiles int
+	Only            []string // parts to measure; empty is all
 }
 
 // Main runs one command line, without the program's name, and gives its exit code. It

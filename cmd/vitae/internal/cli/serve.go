@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -250,6 +251,9 @@ func (a *app) printURLs(urls map[string]string) error {
 	})
 }
 
+// benchParts are the parts of the benchmark, as package bench names them.
+var benchParts = []string{"disk", "commits", "log", "http", "feed", "large", "many", "sinks"}
+
 func (a *app) benchCmd() *cobra.Command {
 	var b Bench
 	var logs logFlags
@@ -264,6 +268,11 @@ Speed depends on the disk: name a folder on the one that counts.`,
 			if b.Seconds < 1 || b.Large < 0 || b.Profiles < 0 {
 				return usage("--seconds must be 1 or more, --commits and --profiles not negative")
 			}
+			for _, name := range b.Only {
+				if !slices.Contains(benchParts, name) {
+					return usage("--only takes %s", strings.Join(benchParts, ", "))
+				}
+			}
 			var err error
 			if b.Log, err = a.logger(logs); err != nil {
 				return err
@@ -273,6 +282,7 @@ Speed depends on the disk: name a folder on the one that counts.`,
 		},
 	}
 	c.Flags().StringVar(&b.Dir, "dir", "", "folder for the measurement's data (default a temporary one)")
+	c.Flags().StringSliceVar(&b.Only, "only", nil, "measure only these: "+strings.Join(benchParts, ", "))
 	c.Flags().IntVar(&b.Seconds, "seconds", 5, "how long each measurement takes")
 	c.Flags().IntVar(&b.Large, "commits", 0, "size of the large ledger (default a million)")
 	c.Flags().IntVar(&b.Profiles, "profiles", 0, "number of profiles for start-up and memory (default 100000)")
