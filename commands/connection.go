@@ -113,6 +113,18 @@ func (c *Binding) Decide(p *ledger.Profile, env ledger.Env) ([]ledger.Event, err
 	return d.end()
 }
 
+// Account is the account that the profile is connected to then; "" where the provider's
+// credential says whose it is.
+func (c *Binding) Account(p ledger.ProfileID) string {
+	var v struct {
+		Account string `json:"account"`
+	}
+	if err := json.Unmarshal(c.value(p), &v); err != nil {
+		return "" // never: it is a text
+	}
+	return v.Account
+}
+
 // value is the connection as it is stored: {"account":...,"settings":{...}}.
 func (c *Binding) value(p ledger.ProfileID) ledger.Value {
 	account := c.account

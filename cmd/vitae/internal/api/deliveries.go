@@ -41,6 +41,11 @@ func (s *Server) putConnection(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	release, err := s.claimAccount(r.Context(), x.profile, provider, cmd.Account(x.profile))
+	if err != nil {
+		return err
+	}
+	defer func() { release(err) }()
 	if credential != nil && !dryRun {
 		m, err := meta(r)
 		if err != nil {
@@ -59,12 +64,13 @@ func (s *Server) putConnection(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	return s.submit(w, r, x.profile, nil, cmd, func(b []byte, reply ledger.Reply) ([]byte, int) {
+	err = s.submit(w, r, x.profile, nil, cmd, func(b []byte, reply ledger.Reply) ([]byte, int) {
 		b, status := edited(b, reply)
 		b = append(b[:len(b)-1], `,"provider":"`...)
 		b = append(b, provider...)
 		return append(b, `"}`...), status
 	})
+	return err
 }
 
 // known says whether there is such a provider.

@@ -203,6 +203,7 @@ func meanings() map[string]string {
 		"idempotency_key_in_flight": "The first request under the Idempotency-Key is still running.",
 		"exists":                    "What was to be created is there already.",
 		"not_allowed":               "The thing exists but must not be changed so.",
+		"account_taken":             "Another profile is connected to the account at the provider.",
 		"busy":                      "The work is being done already.",
 		"other_ledger":              "The backup that the new one was to build on is of another ledger, or of a history that this one no longer has.",
 		"stale_plan":                "The plan cannot be carried out any more: what it was made from has changed, it is too old, or the digest is not its own. Make it again.",

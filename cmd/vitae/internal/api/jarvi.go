@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/hex"
 	"errors"
 	"net/http"
 	"slices"
@@ -81,7 +80,7 @@ func (s *Server) postJarvi(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 		// Two requests at once would give one name to two profiles.
-		if release, err = s.hold(r.Context(), "jarvi-external-id", in.ExternalID); err != nil {
+		if release, err = s.holdAccount(r.Context(), ledger.Jarvi, in.ExternalID); err != nil {
 			return nil, err
 		}
 		return s.jarviProfile(r, in)
@@ -228,24 +227,6 @@ func (s *Server) sameJarvi(r *http.Request, p *ledger.Profile, external string) 
 		}
 	}
 	return ledger.Refuse("/externalId", ledger.CodeNotOneOf, "is not that of the profile that id names")
-}
-
-// hold takes a name for one request; release gives it back. ledger.ErrIdemBusy while
-// another request has it.
-func (s *Server) hold(ctx context.Context, purpose, name string) (release func(), err error) {
-	digest := s.Vault.SystemDigest(purpose, []byte(name))
-	i := &ledger.Idem{}
-	copy(i.Key[:], digest[:])
-	if _, _, err := s.claim(ctx, ledger.ProfileID{}, i); err != nil {
-		return nil, err
-	}
-	return func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
-		defer cancel()
-		if err := s.Idems.Delete(ctx, hex.EncodeToString(i.Key[:])); err != nil {
-			s.Log.Warn("a name stays taken for a while", "error", err)
-		}
-	}, nil
 }
 
 // putAll keeps files of a profile, which may be one that is about to be created. They are

@@ -152,7 +152,7 @@ func (s *Server) connectionRoutes() []route {
 		{method: "GET", path: base + "/{provider}", scope: read | keys.Operate, id: "getConnection", summary: "Read one connection",
 			run: s.getConnection, reply: "ConnectionReply", fails: []int{404}},
 		{method: "PUT", path: base + "/{provider}", scope: keys.Operate, own: write, id: "putConnection", summary: "Connect the profile to its account at a provider",
-			run: s.putConnection, request: "ConnectionNew", reply: "Connected", query: []string{"dryRun"}, fails: []int{404}},
+			run: s.putConnection, request: "ConnectionNew", reply: "Connected", query: []string{"dryRun"}, fails: []int{404, 409}},
 		{method: "DELETE", path: base + "/{provider}", scope: keys.Operate, own: write, id: "deleteConnection", summary: "Remove a connection and its credential",
 			run: s.deleteConnection, reply: "Success", query: []string{"dryRun"}, fails: []int{404}},
 	}
