@@ -213,7 +213,10 @@ func workExperiences() Field {
 		text("description", to(Mokaru, "description").max(5000), richText("description"), pp("description")).localized().upTo(5000),
 		of(KindTexts, "responsibilities", to(Mokaru, "responsibilities")),
 		of(KindTexts, "achievements", to(Mokaru, "achievements")),
-		atLinkedIn(urn("company"), of(KindTexts, "memberRichContents", to(LinkedIn, "memberRichContents"))),
+		atLinkedIn(urn("company"), of(KindTexts, "memberRichContents", to(LinkedIn, "memberRichContents")),
+			of(KindObject, "location", to(LinkedIn, "location").because("the older form of geoPositionLocation")).holding(
+				text("countryCode", to(LinkedIn, "location.countryCode")).required(), of(KindInteger, "regionCode", to(LinkedIn, "location.regionCode"))),
+			text("locationName", to(LinkedIn, "locationName")).localized()),
 		of(KindObject, PostPress).holding(
 			text("employmentType", pp("employment_type")),
 			text("companyId", pp("company_id")),

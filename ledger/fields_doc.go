@@ -72,6 +72,10 @@ Every field, what it takes, and how each provider carries it. *Lossy* says what 
 the provider does not hold the field. Limits count Unicode code points after NFC. Where no limit is given a text takes ` +
 		fmt.Sprintf("%d code\npoints, an array %d elements; one value takes at most %d bytes", MaxText, MaxItems, MaxValue) + `.
 *Localized* fields take variants for other locales, as fields of their own: ` + "`firstName@fr_FR`" + `.
+What is **required** no item is without, whichever dialect it comes in: who reads a collection, appends to it and sends the whole
+back, as Mokaru's page says, must not have its own answer refused. LinkedIn's create of an entry that lacks such a member is a 422
+that names it, also where LinkedIn's page has it optional (a position's ` + "`title`" + ` and ` + "`companyName`" + `, an education's ` + "`schoolName`" + `, a
+project's ` + "`description`" + `, a certification's ` + "`name`" + ` and ` + "`authority`" + `, the ` + "`name`" + ` of a course, an organization and a test score).
 
 `)
 	groups := []struct {

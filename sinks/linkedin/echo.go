@@ -92,6 +92,8 @@ func echoOf(n ledger.Node, as shape) ledger.Node {
 		return echoMembers(n, "month", "year")
 	case year:
 		return echoMembers(n, "year")
+	case region:
+		return echoMembers(n, "countryCode", "regionCode")
 	case grade:
 		return inner(n, "grade")
 	case place:

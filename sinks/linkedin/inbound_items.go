@@ -38,7 +38,7 @@ func ParseCreate(section string, body []byte, p *ledger.Profile) (sinks.Edits, e
 		}
 	}
 	for _, m := range s.members {
-		if _, given := n.Member(m.to); m.must && !given {
+		if _, given := n.Member(m.to); s.mandatory(m) && !given {
 			in.refuse("/"+m.to, ledger.CodeRequired, "is mandatory")
 		}
 	}
@@ -165,7 +165,7 @@ func (e *entry) member(m *part, n ledger.Node, at string) {
 
 // clear takes a member away, with its variants.
 func (e *entry) clear(m *part, at string) {
-	if m.must {
+	if e.s.mandatory(*m) {
 		e.refuse(at, ledger.CodeNotClearable, "is mandatory: it can be replaced, and not deleted")
 		return
 	}
@@ -240,15 +240,26 @@ func (e *entry) localized(m *part, n ledger.Node, asRich bool, at string) {
 
 func isCountry(s string) bool { return len(s) == 2 && isLetters(s) && strings.ToLower(s) == s }
 
+// mandatory says whether an entity is refused without a member: LinkedIn does, or no item
+// of the profile is without it.
+func (s *section) mandatory(m part) bool { return m.must || memberOf(s.from, m.from).Required }
+
 // isLocalized says whether a member of a collection's items takes locale variants.
-func isLocalized(collection, name string) bool {
+func isLocalized(collection, name string) bool { return memberOf(collection, name).Localized }
+
+// memberOf is the catalogue's member of a collection's items; "linkedin.company" is in the
+// object of that name.
+func memberOf(collection, name string) ledger.Member {
 	f, _, _ := ledger.Lookup(collection)
-	for _, m := range f.Item {
-		if m.Name == name {
-			return m.Localized
+	at, members := ledger.Member{}, f.Item
+	for name := range strings.SplitSeq(name, ".") {
+		i := slices.IndexFunc(members, func(m ledger.Member) bool { return m.Name == name })
+		if i < 0 {
+			return ledger.Member{}
 		}
+		at, members = members[i], members[i].Members
 	}
-	return false
+	return at
 }
 
 // people reads contributors. The member must be among them; alone he need not be kept,

@@ -262,11 +262,11 @@ func TestParseCreate(t *testing.T) {
 		{"skills", `{"name":""}`, `/name not_clearable`},
 		{"patents", `{"title":` + local("x") + `,"issuer":` + local("USA") + `,"number":{"localized":{"en_US":"1","fr_FR":"2"}}}`,
 			`/issuer invalid_format;/number/localized too_many_items;/pending required;/inventors required`},
-		{"projects", `{"title":` + local("x") + `,"members":[{"name":` + local("Ann") + `}]}`, `/members required`},
-		{"projects", `{"title":` + local("x") + `,"members":[` + me + `,` + me + `,{},{"memberId":1}]}`, `/members/2 required;/members/3/memberId wrong_type;/members duplicate`},
+		{"projects", `{"title":` + local("x") + `,"members":[{"name":` + local("Ann") + `}]}`, `/members required;/description required`},
+		{"projects", `{"title":` + local("x") + `,"members":[` + me + `,` + me + `,{},{"memberId":1}]}`, `/members/2 required;/members/3/memberId wrong_type;/members duplicate;/description required`},
 		{"languages", `{"name":` + local("x") + `,"proficiency":"GOOD"}`, `/proficiency not_one_of`},
-		{"educations", `{"fieldsOfStudy":[{},{}],"grade":"A","startMonthYear":{"month":2}}`, `/fieldsOfStudy too_many_items;/grade wrong_type;/startMonthYear/year required`},
-		{"educations", `{"fieldsOfStudy":[{"fieldOfStudy":1}],"startMonthYear":{"year":2000,"day":1}}`, `/fieldsOfStudy/0/fieldOfStudy unknown_field;/fieldsOfStudy/0/fieldOfStudyName required;/startMonthYear/month required`},
+		{"educations", `{"fieldsOfStudy":[{},{}],"grade":"A","startMonthYear":{"month":2}}`, `/fieldsOfStudy too_many_items;/grade wrong_type;/startMonthYear/year required;/schoolName required`},
+		{"educations", `{"fieldsOfStudy":[{"fieldOfStudy":1}],"startMonthYear":{"year":2000,"day":1}}`, `/fieldsOfStudy/0/fieldOfStudy unknown_field;/fieldsOfStudy/0/fieldOfStudyName required;/startMonthYear/month required;/schoolName required`},
 	} {
 		_, err := ParseCreate(c[0], []byte(c[1]), jane(t))
 		if got := wrongOf(t, err); got != c[2] {

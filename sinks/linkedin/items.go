@@ -89,6 +89,8 @@ var sections = []section{
 		{to: "companyName", from: "company", as: local},
 		{to: "company", from: "linkedin.company"},
 		{to: "geoPositionLocation", from: "location", as: place},
+		{to: "location", from: "linkedin.location", as: region},
+		{to: "locationName", from: "linkedin.locationName", as: local},
 		{to: "startMonthYear", from: "startDate", as: month},
 		{to: "endMonthYear", from: "endDate", as: month},
 		{to: "description", from: "description", as: rich},

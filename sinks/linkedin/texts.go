@@ -217,6 +217,7 @@ const (
 	grade               // a localized text inside an object of the same name
 	study               // a localized text as the name of the one field of study
 	place               // a localized text as the name of a position's place
+	region              // a country and the number of a part of it
 	people              // contributors
 )
 

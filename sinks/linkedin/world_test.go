@@ -194,6 +194,8 @@ func sampleOf(name string, kind ledger.Kind, words []string, members []ledger.Me
 		return `"sha256:` + strings.Repeat("0a", 32) + `"`
 	case ledger.KindBool:
 		return `false`
+	case ledger.KindInteger:
+		return `84`
 	case ledger.KindIDs:
 		return `["some id"]`
 	case ledger.KindTexts:
