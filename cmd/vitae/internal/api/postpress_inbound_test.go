@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -125,29 +124,6 @@ func ppHolds(t *testing.T, p *ledger.Profile, want map[string]string) {
 }
 
 func ppRef(content string) string { return `"sha256:` + ledger.HashOf([]byte(content)).String() + `"` }
-
-// TestPostPressSeedCurlInside: PostPress's own example, which has half a layout and no start.
-func TestPostPressSeedCurlInside(t *testing.T) {
-	seed := []string{"headline=Building postpress", "summary=Founder. Author. Builder.", "location[id]=105015875", "picture=@a jpeg",
-		"picture_settings[filter]=STUDIO", "picture_settings[layout][bottomLeft][x]=1.25", "picture_settings[layout][bottomLeft][y]=1.25",
-		"experience[role]=Founder", "experience[company]=postpress", "experience[skills]=development", "experience[skills]=management"}
-	p := ppTake(t, ppEmpty(), seed...)
-	ppHolds(t, p, map[string]string{
-		"headline": `"Building postpress"`, "summary": `"Founder. Author. Builder."`, "postpress.location.id": `"105015875"`, "picture": ppRef("a jpeg"),
-		"postpress.pictureSettings.filter": `"STUDIO"`, "postpress.pictureSettings.layout.bottomLeft": `{"x":1.25,"y":1.25}`,
-		"workExperiences/0": `{"jobTitle":"Founder","company":"postpress","postpress":{"skills":["development","management"]}}`})
-
-	// It is parked at PostPress, which takes no entry without a start.
-	provider, err := postpress.New("http://127.0.0.1:1", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = provider.Build(sinks.ItemEntity("experience", p.Items(ledger.Base, "workExperiences")[0].ID), p, sinks.Have{})
-	var why *sinks.Unsendable
-	if !errors.As(err, &why) || !strings.Contains(why.Why, "startDate") {
-		t.Errorf("%v", err)
-	}
-}
 
 func TestPostPressGroups(t *testing.T) {
 	start := ppEmpty()

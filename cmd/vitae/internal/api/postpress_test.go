@@ -86,38 +86,6 @@ func (directory) Emails(context.Context, string, ledger.Seq) ([]ledger.ProfileID
 	return nil, nil
 }
 
-// TestPostPressSeedCurl: the example of PostPress's page, with nothing changed but the base
-// URL and the key.
-func TestPostPressSeedCurl(t *testing.T) {
-	for _, path := range ppEdits {
-		w, id, key := ppWorld(t, Config{})
-		c := ppForm(t, "", ppTo("headline=Building postpress", "summary=Founder. Author. Builder.", "location[id]=105015875", "picture=@a jpeg",
-			"picture_settings[filter]=STUDIO", "picture_settings[layout][bottomLeft][x]=1.25", "picture_settings[layout][bottomLeft][y]=1.25",
-			"experience[role]=Founder", "experience[company]=postpress", "experience[skills]=development", "experience[skills]=management")...)
-		c.path, c.header = path, map[string]string{"X-API-KEY": key, "Accept": "application/json"}
-		a := w.must(200, c)
-		if a.body != `{"object":"ProfileEdited"}` || a.header.Get("Content-Type") != "application/json" || a.header.Get("ETag") == "" {
-			t.Errorf("%s %v", a.body, a.header)
-		}
-		doc := w.document(id)
-		file := "sha256:" + ledger.HashOf([]byte("a jpeg")).String()
-		job := doc["workExperiences"].([]any)[0].(map[string]any)
-		pp := doc["postpress"].(map[string]any)
-		if doc["headline"] != "Building postpress" || doc["summary"] != "Founder. Author. Builder." || doc["picture"] != file || job["jobTitle"] != "Founder" || job["company"] != "postpress" ||
-			fmt.Sprint(job["postpress"]) != "map[skills:[development management]]" || fmt.Sprint(pp["location"]) != "map[id:105015875]" ||
-			fmt.Sprint(pp["pictureSettings"]) != "map[filter:STUDIO layout:map[bottomLeft:map[x:1.25 y:1.25]]]" {
-			t.Errorf("%v", doc)
-		}
-		if got := w.must(200, call{method: "GET", path: "/v1/files/" + file, key: key}); got.body != "a jpeg" {
-			t.Errorf("file %q", got.body)
-		}
-		last := w.submitted[len(w.submitted)-1]
-		if last.Meta.Via != "postpress" || last.Profile != id {
-			t.Errorf("%+v", last.Meta)
-		}
-	}
-}
-
 // TestPostPressAccounts: an account is that of the connection, or the profile's id; one that
 // is unknown and one that is another's are the same.
 func TestPostPressAccounts(t *testing.T) {
