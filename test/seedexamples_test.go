@@ -245,7 +245,7 @@ func linkedInExamples() []example {
 		return map[string]string{name: "value/asset", name + " at": "value/uploadMechanism/com.linkedin.digitalmedia.uploading.MediaUploadHttpRequest/uploadUrl"}
 	}
 	upload := func(method, name, content string) call {
-		return call{method: method, path: "%" + name + " at%", body: []byte("\x89PNG\r\n\x1a\n" + content), headers: []string{"Content-Type", "image/png"}, status: 201}
+		return call{method: method, path: "%" + name + " at%", body: []byte("\x89PNG\r\n\x1a\n" + content), headers: []string{"Content-Type", ""}, status: 201} // curl --upload-file says none
 	}
 	const contents = `["urn:li:memberRichContent:(urn:li:person:yrZCpj2ZYQ,1586981719813)","urn:li:memberRichContent:(urn:li:person:yrZCpj2ZYQ,1586981706752)"]`
 	out := []example{
@@ -254,6 +254,7 @@ func linkedInExamples() []example {
 			map[string]string{"firstName": `"Bob"`, "firstName@fr_FR": `"Robert"`}},
 		{"How to perform a profile edit: and are gone", set(`{"firstName":` + text("Bob") + `}`), done, nil, map[string]string{"firstName": `"Bob"`, "firstName@fr_FR": "null"}},
 		{"How to perform a profile edit: delete fields", main(`{"patch":{"$delete":["headline","maidenName"]}}`), done, nil, map[string]string{"headline": "null", "maidenName": "null"}},
+		{"Supported fields: those that are only there to be deleted", main(`{"patch":{"$delete":["associations","specialties","legacyHonors"]}}`), done, nil, one("firstName", `"Bob"`)},
 		{"MultiLocaleString fields: address", set(`{"address":` + text("2029 Stierlin Ct, Mountain View, CA 94043") + `}`), done, nil, one("address", `"2029 Stierlin Ct, Mountain View, CA 94043"`)},
 		{"How to perform a profile edit: an empty string deletes", set(`{"address":""}`), done, nil, one("address", "null")},
 		{"MultiLocaleRichText fields: summary", set(`{"summary":{"localized":{"en_US":{"rawText":"Awesome summary of me."}},` + enUS + `}}`), done, nil, one("summary", `"Awesome summary of me."`)},
