@@ -42,7 +42,7 @@ Exit codes: 0 ok, 1 failed, 2 usage or configuration, 3 partial, 4 not authorise
 	}
 	add("server", a.serveCmd(), a.sandboxCmd(), a.configCmd(), a.benchCmd())
 	add("people", a.profileCmd(), a.resumeCmd(), a.importCmd(), a.fieldsCmd())
-	add("operate", a.keyCmd(), a.connectionCmd(), a.sinkCmd(), a.webhookCmd(), a.viewCmd(), a.evidenceCmd(), a.fsckCmd(), a.backupCmd(), a.restoreCmd())
+	add("operate", a.contextCmd(), a.keyCmd(), a.connectionCmd(), a.sinkCmd(), a.webhookCmd(), a.viewCmd(), a.evidenceCmd(), a.fsckCmd(), a.backupCmd(), a.restoreCmd())
 	add("operate", a.subscribeCmd())
 	root.AddCommand(a.versionCmd(), a.completionCmd(), a.manCmd())
 	root.SetHelpCommand(a.helpCmd())

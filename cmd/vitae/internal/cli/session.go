@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,7 @@ type clientFlags struct {
 	server  string
 	keyFile string
 	profile string
+	context string
 	dryRun  bool
 	yes     bool
 	// timeout bounds one attempt at a call; 0 is the client's own.
@@ -44,6 +46,8 @@ func (a *app) getenv(name string) string {
 func (a *app) remote(c *cobra.Command) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&a.client.server, "server", "", "the server's address (or VITAE_SERVER; default "+defaultServer+")")
+	f.StringVar(&a.client.context, "context", "", "the context to work in (or VITAE_CONTEXT; default the one in use)")
+	_ = c.RegisterFlagCompletionFunc("context", a.completeContext) // the flag is there
 	f.StringVar(&a.client.keyFile, "key-file", "", `a file that holds the API key, "-" for stdin (or VITAE_KEY has the key)`)
 	return c
 }
@@ -71,26 +75,36 @@ func (a *app) connectAbout() (*client.Client, error) {
 	if a.client.profile != "" {
 		return a.connect(a.client.profile)
 	}
-	return a.connect(a.getenv("VITAE_PROFILE"))
+	if id := a.getenv("VITAE_PROFILE"); id != "" {
+		return a.connect(id)
+	}
+	in, err := a.place()
+	if err != nil {
+		return nil, err
+	}
+	return a.connect(in.Profile)
 }
 
 // connect makes the client that the flags and the environment describe.
 func (a *app) connect(profile string) (*client.Client, error) {
 	o := client.Options{Server: a.client.server, Profile: profile, Timeout: a.client.timeout}
-	if o.Server == "" {
-		o.Server = a.getenv("VITAE_SERVER")
+	in, err := a.place()
+	if err != nil {
+		return nil, err
 	}
-	if o.Server == "" {
-		o.Server = defaultServer
-	}
+	o.Server = cmp.Or(o.Server, a.getenv("VITAE_SERVER"), in.Server, defaultServer)
 	if strings.ContainsFunc(o.Profile, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		return nil, usage("--profile must be a profile's id")
 	}
 	o.Key = a.getenv("VITAE_KEY")
-	if a.client.keyFile != "" {
-		b, err := a.readFile(a.client.keyFile)
+	file, said := a.client.keyFile, "--key-file"
+	if file == "" && o.Key == "" {
+		file, said = in.KeyFile, "the context's key file"
+	}
+	if file != "" {
+		b, err := a.readFile(file)
 		if err != nil {
-			return nil, usage("--key-file: %w", err)
+			return nil, usage("%s: %w", said, err)
 		}
 		o.Key = strings.TrimSpace(string(b))
 	}

@@ -37,7 +37,8 @@ var mutating = []string{
 
 // reading are those that do not; a new command must be in one of the lists.
 var reading = []string{
-	"vitae serve", "vitae sandbox", "vitae bench", "vitae fields", "vitae fsck", "vitae version", "vitae completion", "vitae man", "vitae help", "vitae resume export",
+	"vitae serve", "vitae sandbox", "vitae bench", "vitae fields", "vitae fsck", "vitae version", "vitae completion", "vitae man",
+	"vitae context set", "vitae context use", "vitae context list", "vitae context remove", "vitae help", "vitae resume export",
 	"vitae config check", "vitae config view",
 	"vitae profile show", "vitae profile history", "vitae profile archive", "vitae profile blame", "vitae profile diff", "vitae resume list", "vitae resume show",
 	"vitae profile receipt", "vitae profile access", "vitae evidence export", "vitae evidence verify", "vitae evidence page",
