@@ -60,7 +60,7 @@ func TestStaleOwner(t *testing.T) {
 	x.until("the second runs the sinks", func() bool { return x.admin.Try(http.MethodGet, "/v1/sinks", nil).Status == http.StatusOK })
 	x.restOf(second, first.AdminKey())
 	first.Signal(syscall.SIGCONT)
-	x.until("the first gives up", func() bool { return strings.Contains(first.Logs.String(), "the sinks have stopped") })
+	x.until("the first gives up", func() bool { return strings.Contains(first.Logs.String(), "the lease of the sinks was lost") })
 	each(x.cells, func(c *cell) { c.patch(map[string]any{"headline": "later", "summary": "later"}) })
 	x.restOf(second, first.AdminKey())
 	each(x.cells, x.judge)
