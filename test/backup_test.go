@@ -410,6 +410,28 @@ func TestBackupErasure(t *testing.T) {
 		}
 		again.Stop()
 	}
+	// The key may wait in the folder; nothing else may, and no other key.
+	ready := filepath.Join(t.TempDir(), "ready")
+	if err := os.MkdirAll(ready, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	key, err := os.ReadFile(filepath.Join(s.Data, "master.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		key  []byte
+		code int
+	}{{append([]byte("A"), key[1:]...), 8}, {key, 0}, {key, 1}} {
+		if c.code != 1 {
+			if err := os.WriteFile(filepath.Join(ready, "master.key"), c.key, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if r := harness.Command(t, nil, "", "restore", b.file("one"), "--keys", b.keys, "--data", ready); r.Code != c.code {
+			t.Errorf("into a folder with a key: %v, want %d", r, c.code)
+		}
+	}
 	stays := admin.Create(map[string]any{"firstName": "Stay"})
 	text, _ := admin.NewKey(stays, "reader", "profile:read")
 	b.take("two", "")

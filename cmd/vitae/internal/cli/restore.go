@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -26,8 +27,9 @@ order, those that build on it. The keys file is the newest one there is (by defa
 last FILE's name with .keys). The folder appears when everything has been checked; what
 does not fit, was changed or cut off is refused with its place, and leaves nothing behind.
 
-The master key comes from --master-key-file, which puts it into the folder too, or from
-VITAE_MASTER_KEY. The server makes a new admin key at its first start, unless it is given
+The master key comes from --master-key-file or VITAE_MASTER_KEY, or else from the file
+master.key of the folder to be made or of the data folder that a server here would use. A
+file's key is put into the new folder too. The server makes a new admin key at its first start, unless it is given
 one. All sinks are paused then: what was delivered after the backup was made is not known
 to it. Look at "vitae sink plan PROVIDER", then "vitae sink resume PROVIDER".
 Exit code 8: the backup is refused.`,
@@ -36,7 +38,7 @@ Exit code 8: the backup is refused.`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	f := c.Flags()
-	f.StringVar(&dir, "data", "", "the folder to make; it must not be there, or be empty")
+	f.StringVar(&dir, "data", "", "the folder to make; it must not be there, or have nothing but master.key")
 	f.StringVar(&keysFile, "keys", "", "the newest keys file (default: the last FILE with .keys)")
 	f.StringVar(&identityFile, "identity", "", "a file of age identities, for a backup that was sealed for recipients")
 	f.StringVar(&passphraseFile, "passphrase-file", "", `the passphrase that the backup was sealed with, "-" for stdin`)
@@ -64,7 +66,15 @@ Exit code 8: the backup is refused.`,
 				return usage("%w", err)
 			}
 		default:
-			return usage("the master key is in no backup: give --master-key-file FILE, or VITAE_MASTER_KEY")
+			// The folder may have been given its key already, or the server that was backed
+			// up has its own where servers have it.
+			if masterFile = a.findMaster(dir); masterFile == "" {
+				return usage("the master key is in no backup: give --master-key-file FILE, or VITAE_MASTER_KEY")
+			}
+			if in.Master, err = vault.LoadMaster(masterFile, false); err != nil {
+				return usage("%s: %w", masterFile, err)
+			}
+			a.say("the master key is that of %s", plain(masterFile, false))
 		}
 		if err := a.unseal(&in.Unseal, identityFile, passphraseFile); err != nil {
 			return err
@@ -73,6 +83,25 @@ Exit code 8: the backup is refused.`,
 	}
 	return c
 }
+
+// findMaster looks for the master key in the folder that is to be made, and in the data
+// folder of the server that runs here; "" when neither has one.
+func (a *app) findMaster(dir string) string {
+	folders := []string{dir}
+	if here, err := config.Load(config.Sources{Env: a.Env}); err == nil {
+		folders = append(folders, here.Data)
+	}
+	for _, f := range folders {
+		file := filepath.Join(f, masterName)
+		if _, err := os.Stat(file); err == nil {
+			return file
+		}
+	}
+	return ""
+}
+
+// masterName is the master key's file in a data folder.
+const masterName = "master.key"
 
 func (a *app) unseal(u *backup.Unseal, identityFile, passphraseFile string) error {
 	if identityFile != "" {

@@ -145,8 +145,11 @@ func masterKey(cfg config.Config) ([]byte, error) {
 	if text := cfg.MasterKey.Reveal(); text != "" {
 		return vault.ParseMaster(text)
 	}
-	return vault.LoadMaster(filepath.Join(cfg.Data, "master.key"), true)
+	return vault.LoadMaster(filepath.Join(cfg.Data, masterFile), true)
 }
+
+// masterFile is the master key's file in a data folder.
+const masterFile = "master.key"
 
 func (c *Core) openProjections(ctx context.Context, cfg config.Config) (err error) {
 	pc := projections.Config{Dir: filepath.Join(cfg.Data, "projections"), Source: c.Ledger, Log: c.log}

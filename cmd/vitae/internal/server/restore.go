@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,7 @@ func Restore(ctx context.Context, cfg config.Config, in backup.Load, keepMaster,
 	if err != nil {
 		return out, err
 	}
-	if err := vacant(target); err != nil {
+	if err := vacant(target, in.Master, keepMaster); err != nil {
 		return out, err
 	}
 	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
@@ -61,7 +62,7 @@ func Restore(ctx context.Context, cfg config.Config, in backup.Load, keepMaster,
 		return out, ErrNotIntact
 	}
 	if keepMaster {
-		if err := os.WriteFile(filepath.Join(dir, "master.key"), []byte(vault.FormatMaster(in.Master)+"\n"), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, masterFile), []byte(vault.FormatMaster(in.Master)+"\n"), 0o600); err != nil {
 			return out, err
 		}
 	}
@@ -70,6 +71,16 @@ func Restore(ctx context.Context, cfg config.Config, in backup.Load, keepMaster,
 	}
 	if err := backup.SyncTree(dir); err != nil {
 		return out, err
+	}
+	// A folder that is there cannot be replaced. Its master key is in the new one.
+	old := []string{target}
+	if keepMaster {
+		old = []string{filepath.Join(target, masterFile), target}
+	}
+	for _, old := range old {
+		if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return out, err
+		}
 	}
 	if err := os.Rename(dir, target); err != nil {
 		return out, err
@@ -80,16 +91,20 @@ func Restore(ctx context.Context, cfg config.Config, in backup.Load, keepMaster,
 // ErrNotIntact says that a check has findings.
 var ErrNotIntact = errors.New("what was checked is not intact")
 
-// vacant says whether a data folder can be made there.
-func vacant(dir string) error {
+// vacant says whether a data folder can be made there. The master key may be there already,
+// if it is the one that the new folder gets.
+func vacant(dir string, master []byte, keepMaster bool) error {
 	entries, err := os.ReadDir(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
 		return nil
-	case err != nil:
-		return err
-	case len(entries) > 0:
-		return fmt.Errorf("%s is not empty: a backup is restored into a new folder only", dir)
 	}
-	return nil
+	if err != nil {
+		return err
+	}
+	if keepMaster && len(entries) == 1 && entries[0].Name() == masterFile {
+		if there, err := vault.LoadMaster(filepath.Join(dir, masterFile), false); err == nil && bytes.Equal(there, master) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is not empty: a backup is restored into a new folder only", dir)
 }
