@@ -182,7 +182,7 @@ func New(ctx context.Context, d Deps, cfg Config) (*Server, error) {
 	s.metrics = newMetrics(s)
 	routes := s.routes()
 	var err error
-	if s.openapi, err = document(routes, cfg.Version); err != nil {
+	if s.openapi, err = document(routes); err != nil {
 		return nil, err
 	}
 	if s.docs, err = docs(routes, s.openapi); err != nil {

@@ -12,9 +12,12 @@ import (
 // bytes.
 type object = map[string]any
 
+// apiVersion is the version of what the API promises, not of the program.
+const apiVersion = "1.0.0"
+
 // document makes the OpenAPI 3.1 document of the routes. The schemas of profiles and
 // items come from the catalogue.
-func document(routes []route, version string) ([]byte, error) {
+func document(routes []route) ([]byte, error) {
 	paths, tags := object{}, []any{}
 	seen := map[string]bool{}
 	for i := range routes {
@@ -32,7 +35,7 @@ func document(routes []route, version string) ([]byte, error) {
 	}
 	return json.Marshal(object{
 		"openapi": "3.1.0",
-		"info": object{"title": "Vitae", "version": version,
+		"info": object{"title": "Vitae", "version": apiVersion,
 			"contact":     object{"name": "Whoever runs this server"},
 			"summary":     "A career profile as an append-only ledger.",
 			"description": "Profiles, resumes, their history, keys, and the delivery of edits to the providers that hold copies."},

@@ -1,8 +1,11 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
+	"flag"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -121,6 +124,31 @@ func TestOpenAPI(t *testing.T) {
 		t.Error("the nexudus object has no onNewWallPost")
 	}
 	w.must(304, call{method: "GET", path: "/openapi.json", header: map[string]string{"If-None-Match": a.header.Get("ETag")}})
+}
+
+var updateOpenAPI = flag.Bool("update-openapi", false, "write openapi.json anew")
+
+// TestOpenAPIIsCommitted: the copy in the repository, for people who read changes, is what
+// is served.
+func TestOpenAPIIsCommitted(t *testing.T) {
+	w := newWorld(t, Config{})
+	var served bytes.Buffer
+	if err := json.Indent(&served, []byte(w.must(200, call{method: "GET", path: "/openapi.json"}).body), "", " "); err != nil {
+		t.Fatal(err)
+	}
+	served.WriteByte('\n')
+	if *updateOpenAPI {
+		if err := os.WriteFile("openapi.json", served.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	committed, err := os.ReadFile("openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(committed, served.Bytes()) {
+		t.Error("go test ./cmd/vitae/internal/api -run OpenAPI -update-openapi writes it anew; look at the difference")
+	}
 }
 
 // TestDocs: the page has every route, every link in it leads somewhere, and it asks nobody
