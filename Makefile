@@ -1,10 +1,12 @@
 # Go, git and make are enough for every target. The race detector needs a C compiler too.
 .DEFAULT_GOAL := help
-.PHONY: help build run test bench fuzz lint fmt
+.PHONY: help build run test bench flips fuzz lint fmt
 SHELL := /bin/sh
 
 GO        ?= go
 FUZZTIME  ?= 10s
+# How many bits `make flips` turns on disk.
+FLIPS     ?= 2000
 # Flags for `vitae bench`, for instance BENCHFLAGS='--seconds 2 -o jsonl'.
 BENCHFLAGS ?=
 
@@ -30,6 +32,9 @@ test: lint ## check the sources and run every test, with the race detector where
 
 bench: build ## measure this machine, with the engine's own limits beside it (BENCHFLAGS)
 	bin/vitae bench $(BENCHFLAGS)
+
+flips: ## turn FLIPS (2000) bits of stopped data folders, one at a time, and check each
+	VITAE_FLIPS=$(FLIPS) $(GO) test -count 1 -timeout 0 -v -run 'BitsOnDisk' ./cmd/vitae/internal/server
 
 fuzz: ## run every fuzz test for FUZZTIME (10s)
 	@set -e; for pkg in $$($(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); do \

@@ -117,9 +117,8 @@ func (b *builder) add(r *ledger.Record) error {
 		return fmt.Errorf("the log has %d leaves, so commit %d must come next, not %d", b.tree.size, b.tree.size+1, r.Seq)
 	}
 	start := len(b.bundle)
-	b.bundle = StatementOf(r).append(append(b.bundle, 0, 0))
+	b.bundle = appendEntry(b.bundle, StatementOf(r))
 	entry := b.bundle[start+2:]
-	binary.BigEndian.PutUint16(b.bundle[start:], uint16(len(entry)))
 	if err := b.tree.add(tlog.RecordHash(entry), b.full); err != nil {
 		return err
 	}
@@ -131,6 +130,14 @@ func (b *builder) add(r *ledger.Record) error {
 	}
 	b.at = 0
 	return nil
+}
+
+// appendEntry puts a statement behind the entries of a bundle, its length before it.
+func appendEntry(bundle []byte, s Statement) []byte {
+	start := len(bundle)
+	bundle = s.append(append(bundle, 0, 0))
+	binary.BigEndian.PutUint16(bundle[start:], uint16(len(bundle)-start-2))
+	return bundle
 }
 
 // full writes the rest of a tile that has become full.

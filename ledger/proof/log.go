@@ -62,7 +62,10 @@ type Config struct {
 	Witnesses []string // verifier keys of those whose cosignatures are taken
 	// Interval is the least time from one checkpoint to the next; 0 means 200 ms.
 	Interval time.Duration
-	Log      *slog.Logger
+	// Still opens the log as it stands, for Audit: its tiles are neither read nor changed. It
+	// serves nothing until it runs.
+	Still bool
+	Log   *slog.Logger
 }
 
 // Log is one instance's copy of the transparency log: its tiles, and the checkpoint that
@@ -83,6 +86,7 @@ type Log struct {
 	mu     sync.Mutex
 	served Checkpoint    // the newest whose tiles are all there; Note is nil when there is none
 	size   uint64        // leaves in the files
+	loads  uint64        // how often the files were opened to be written
 	hand   time.Time     // of the oldest commit taken that is not in the files; zero for none
 	err    error         // what last went wrong; nil once something went right
 	fork   *ForkError    // why nothing is signed; nil while there is no reason
@@ -115,6 +119,9 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if err := l.checkKey(); err != nil {
 		return nil, fmt.Errorf("open the log: %w", err)
 	}
+	if cfg.Still {
+		return l, nil
+	}
 	if err := l.load(); err != nil {
 		var refused *RefusedError
 		if !errors.As(err, &refused) {
@@ -131,6 +138,9 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 
 // load reads the tiles that are on disk.
 func (l *Log) load() error {
+	l.mu.Lock()
+	l.loads++
+	l.mu.Unlock()
 	b, made, err := newBuilder(l.cfg.Dir, l.cfg.Source.Lineage())
 	if err != nil {
 		l.builder = nil
@@ -191,6 +201,13 @@ func openSigner(ctx context.Context, cfg Config) (*Signer, error) {
 	origin := originOf(cfg.Source.Lineage())
 	sealed, _, err := cfg.Store.Get(ctx, signerKey)
 	if errors.Is(err, ledger.ErrNotFound) {
+		if known, err := os.ReadFile(filepath.Join(cfg.Dir, keyFile)); err == nil { // another key would be refused
+			if sealed, err = getSoon(ctx, cfg.Store, signerKey); err != nil {
+				return nil, fmt.Errorf("read the log's key, which is %s: %w; put back the store that keeps it. "+
+					"Who follows the log will not accept another key. If it is lost for good, remove the folder %s to begin another log", strings.TrimSpace(string(known)), err, cfg.Dir)
+			}
+			return openSealed(cfg, origin, sealed)
+		}
 		s, err := NewSigner(origin)
 		if err != nil {
 			return nil, err
@@ -212,6 +229,11 @@ func openSigner(ctx context.Context, cfg Config) (*Signer, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("read the log's key: %w", err)
 	}
+	return openSealed(cfg, origin, sealed)
+}
+
+// openSealed opens the key as the Store has it.
+func openSealed(cfg Config, origin string, sealed []byte) (*Signer, error) {
 	plain, err := cfg.Sealer.OpenSystem("log", signerKey, sealed)
 	if err != nil {
 		return nil, fmt.Errorf("open the log's key: %w", err)

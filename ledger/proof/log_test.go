@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"pgregory.net/rapid"
 
@@ -318,7 +319,16 @@ func TestOlderCopiesAreRefused(t *testing.T) {
 func TestLostKeyIsNoticed(t *testing.T) {
 	f, s, dir := newLedger(), newStore(), t.TempDir()
 	made(t, f, s, dir, 3)
-	_, err := Open(patient(t), Config{Dir: dir, Source: f, Store: newStore(), Sealer: plainSealer{}})
+	empty := newStore()
+	synctest.Test(t, func(t *testing.T) { // it waits for a store that may be behind
+		_, err := Open(t.Context(), Config{Dir: dir, Source: f, Store: empty, Sealer: plainSealer{}})
+		if err == nil || !strings.Contains(err.Error(), "the log's key, which is") || len(empty.values) > 0 {
+			t.Errorf("no key: %v, %d values stored", err, len(empty.values))
+		}
+	})
+	another := newStore()
+	open(t, t.TempDir(), f, another)
+	_, err := Open(patient(t), Config{Dir: dir, Source: f, Store: another, Sealer: plainSealer{}})
 	if err == nil || !strings.Contains(err.Error(), "the log's key is") {
 		t.Errorf("another key: %v", err)
 	}

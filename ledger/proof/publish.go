@@ -227,18 +227,3 @@ func (l *Log) Signed(ctx context.Context) ([]Checkpoint, error) {
 	}
 	return append(all, c), nil
 }
-
-// Roots is the tree of a ledger that is read from its first commit: what the log's
-// checkpoints must say.
-type Roots struct{ tree tree }
-
-// Add puts the next commit into the tree.
-func (t *Roots) Add(r *ledger.Record) error {
-	return t.tree.add(tlog.RecordHash(StatementOf(r).Encode()), func(tlog.Tile, []byte) error { return nil })
-}
-
-// Root is the hash of the tree as it is.
-func (t *Roots) Root() (ledger.Hash, error) {
-	root, err := t.tree.root()
-	return ledger.Hash(root), err
-}

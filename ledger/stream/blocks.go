@@ -15,7 +15,8 @@ type Entry struct {
 // Memory implement it; the suite in streamtest says what all of them promise. All
 // methods may be called at the same time from many goroutines.
 type Blocks interface {
-	// Last gives the newest entry, from the leader; the zero Entry when there is none.
+	// Last gives the newest entry, from the leader; the zero Entry when there is none. One
+	// that was stored and cannot be read is a *BlockError.
 	Last(ctx context.Context) (Entry, error)
 
 	// Append stores payload right after the entry at position after, and returns its

@@ -208,9 +208,25 @@ func (s *JetStream) get(ctx context.Context, request any) (Entry, error) {
 
 // Last implements Blocks.
 func (s *JetStream) Last(ctx context.Context) (Entry, error) {
-	e, err := s.get(ctx, map[string]string{"last_by_subj": s.cfg.Subject})
-	if errors.Is(err, ledger.ErrNotFound) {
+	last := map[string]string{"last_by_subj": s.cfg.Subject}
+	e, err := s.get(ctx, last)
+	if !errors.Is(err, ledger.ErrNotFound) {
+		return e, err
+	}
+	if s.cfg.Trimmable {
 		return Entry{}, nil
+	}
+	// None yet, or the engine cannot read it: then it still counts it.
+	st, err := s.js.Stream(ctx, s.cfg.Name)
+	if err != nil {
+		return Entry{}, fmt.Errorf("%w: stream %s: %w", ledger.ErrUnavailable, s.cfg.Name, err)
+	}
+	end := st.CachedInfo().State.LastSeq
+	if end == 0 {
+		return Entry{}, nil
+	}
+	if e, err = s.get(ctx, last); errors.Is(err, ledger.ErrNotFound) { // not one that came meanwhile
+		return Entry{}, blockError(end, 0, errors.New("the last block is there no more, or cannot be read"))
 	}
 	return e, err
 }
@@ -231,6 +247,19 @@ func (s *JetStream) Get(ctx context.Context, pos uint64) (Entry, error) {
 func (s *JetStream) Read(ctx context.Context, from uint64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		last, err := s.Last(ctx)
+		var damaged *BlockError
+		if errors.As(err, &damaged) { // what comes before it can be read
+			for pos := max(from, 1); pos < damaged.Pos; pos++ {
+				e, err := s.Get(ctx, pos)
+				if err != nil {
+					yield(Entry{}, lost(pos, err))
+					return
+				}
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
 		if err != nil {
 			yield(Entry{}, err)
 			return

@@ -250,7 +250,7 @@ func parameters() object {
 	out := object{}
 	for _, p := range []object{
 		parameter("query", "at", "A sequence, or a time (RFC 3339): the state then.", text),
-		parameter("query", "repair", "Make projections anew that differ from the ledger; nothing else is ever repaired.", object{"type": "boolean"}),
+		parameter("query", "repair", "Make projections and files of the transparency log anew that differ from the ledger; nothing else is ever repaired.", object{"type": "boolean"}),
 		parameter("query", "dryRun", "Decide and answer, and change nothing.", object{"type": "boolean"}),
 		parameter("query", "view", "Only this view: shared, base or a resume's id.", text),
 		parameter("query", "field", "Only this field, with its locale variants unless one is named.", text),

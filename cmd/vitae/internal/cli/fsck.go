@@ -22,11 +22,11 @@ func (a *app) fsckCmd() *cobra.Command {
 		Use:   "fsck",
 		Short: "Check every invariant of the ledger",
 		Long: `Check the whole ledger: every block, every sequence, every profile's chain of commits, every
-value against its commitment, every file against its hash, the projections against the
-ledger, and what the lanes know. Without --data the running server does it; with --data the
+value against its commitment, every file against its hash, the projections and the files of
+the transparency log against the ledger, and what the lanes know. Without --data the running server does it; with --data the
 folder is opened directly, and no server may be using it: the engine starts on it and the
-projections catch up; no commit is changed. --repair makes projections anew that differ,
-checks again, and says which; everything else that is found needs a backup.
+projections catch up; no commit is changed. --repair makes anew what differs of the
+projections and of the log's files, checks again, and says which; everything else that is found needs a backup.
 Exit code 8: something is not intact, and its place is said.`,
 		Example: `  vitae fsck
   vitae fsck --data /mnt/copy/data -o json`,
@@ -56,7 +56,7 @@ Exit code 8: something is not intact, and its place is said.`,
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&repair, "repair", false, "make projections anew that differ from the ledger; a commit is never changed")
+	c.Flags().BoolVar(&repair, "repair", false, "make projections and the log's files anew that differ from the ledger; a commit is never changed")
 	a.remote(c).Flags().StringVar(&dir, "data", "", "check this data folder instead of asking the server")
 	return c
 }

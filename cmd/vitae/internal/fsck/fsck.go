@@ -10,7 +10,8 @@
 // L4 nothing changes or disappears, L5 a profile's chain, L6 sealed values, L8 one effect
 // for an idempotency key, V1 views equal the fold, V2 history equals the ledger, V3 the
 // directory equals what the states claim, I14 the lanes belong to the ledger, P1 the
-// transparency log has signed what the ledger says.
+// transparency log has signed what the ledger says, P2 its files are what the ledger makes
+// of them.
 //
 // Its memory grows with the number of profiles (some 100 bytes each) and with the commits
 // of two days, not with the ledger.
@@ -41,7 +42,8 @@ type Finding struct {
 	// Sink and Entity name a lane, where the finding is about one.
 	Sink   string `json:"sink,omitempty"`
 	Entity string `json:"entity,omitempty"`
-	// View is the projection that is to be made anew, where that mends it.
+	// View is the projection that is to be made anew, where that mends it; "log" is the
+	// transparency log's files.
 	View string `json:"view,omitempty"`
 }
 
@@ -98,7 +100,7 @@ type Parts struct {
 	// Known gives where the projections stand: a ledger that ends earlier is shorter than it
 	// was, and the block that one stands at is as it was then. nil: nobody knows.
 	Known func() []projections.Position
-	// Rebuild makes a projection anew from the ledger; nil when that is not to be done. It is
+	// Rebuild makes a projection, or the "log", anew from the ledger; nil when that is not to be done. It is
 	// not called when the ledger itself is not intact.
 	Rebuild func(ctx context.Context, name string) error
 	Log     Log // nil: what was signed is not looked at
@@ -145,11 +147,11 @@ func Run(ctx context.Context, p Parts, progress func(done, total uint64)) (Repor
 	}
 	report, err := run(ctx, p, progress)
 	if err != nil || p.Rebuild == nil || slices.ContainsFunc(report.Findings, func(f Finding) bool {
-		return strings.HasPrefix(f.Invariant, "L") || strings.HasPrefix(f.Invariant, "P")
+		return strings.HasPrefix(f.Invariant, "L") || f.Invariant == "P1"
 	}) {
 		return report, err // from a damaged ledger nothing is made: the projections may be what is left
 	}
-	for _, name := range []string{"history", "views", "directory"} {
+	for _, name := range []string{"history", "views", "directory", "log"} {
 		if !slices.ContainsFunc(report.Findings, func(f Finding) bool { return f.View == name }) {
 			continue
 		}

@@ -12,36 +12,43 @@ import (
 type Log interface {
 	// Signed gives the checkpoints that must be borne out by the ledger.
 	Signed(ctx context.Context) ([]proof.Checkpoint, error)
+	// Audit begins to compare the log's files with the ledger.
+	Audit() (*proof.Audit, error)
 }
 
-// signed compares the ledger, as it is read, with what the transparency log has signed.
+// signed compares the ledger, as it is read, with what the transparency log has signed and
+// with what it has in its files.
 type signed struct {
-	roots       proof.Roots
+	audit       *proof.Audit // nil: there is no log
 	checkpoints []proof.Checkpoint
 }
 
 // open asks for what was signed. It comes before the ledger is read, which then goes at
 // least as far.
 func (s *signed) open(ctx context.Context, l Log) (err error) {
-	if l != nil {
-		s.checkpoints, err = l.Signed(ctx)
+	if l == nil {
+		return nil
 	}
+	if s.checkpoints, err = l.Signed(ctx); err != nil {
+		return err
+	}
+	s.audit, err = l.Audit()
 	return err
 }
 
-// add takes the next commit, and says what the log has signed otherwise.
+// add takes the next commit, and says what the log has signed or written otherwise.
 func (s *signed) add(r *ledger.Record) (wrong []Finding, err error) {
-	if len(s.checkpoints) == 0 {
+	if s.audit == nil {
 		return nil, nil
 	}
-	if err := s.roots.Add(r); err != nil {
+	if err := s.audit.Add(r); err != nil {
 		return nil, err
 	}
 	for _, c := range s.checkpoints {
 		if c.Size != uint64(r.Seq) {
 			continue
 		}
-		root, err := s.roots.Root()
+		root, err := s.audit.Root()
 		if err != nil {
 			return nil, err
 		}
@@ -50,16 +57,28 @@ func (s *signed) add(r *ledger.Record) (wrong []Finding, err error) {
 				Do: "the ledger was rewritten: restore it"})
 		}
 	}
-	return wrong, nil
+	return append(wrong, s.files()...), nil
+}
+
+// files says what is wrong in the log's files as far as the ledger was read.
+func (s *signed) files() (wrong []Finding) {
+	for _, d := range s.audit.Wrong() {
+		wrong = append(wrong, Finding{Invariant: "P2", Seq: d.Seq, View: "log", Why: fmt.Sprintf("the log's file %s: %s", d.File, d.Why),
+			Do: "vitae fsck --repair makes the log's files anew; what was signed stays"})
+	}
+	return wrong
 }
 
 // end says what the ledger lacks of what was signed.
 func (s *signed) end(head ledger.Seq) (wrong []Finding) {
+	if s.audit == nil {
+		return nil
+	}
 	for _, c := range s.checkpoints {
 		if c.Size > uint64(head) {
 			wrong = append(wrong, Finding{Invariant: "P1", Seq: head, Why: fmt.Sprintf("the log has signed a tree of %d commits, but the ledger ends here", c.Size),
 				Do: "an older copy of the ledger was put back: put the newer one back"})
 		}
 	}
-	return wrong
+	return append(wrong, s.files()...) // of an empty ledger too
 }

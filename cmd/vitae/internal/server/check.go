@@ -88,8 +88,12 @@ func (c *Core) readFile(ctx context.Context, p ledger.ProfileID, hash ledger.Has
 	return errors.Join(err, r.Close())
 }
 
-// rebuild makes a projection anew, and follows it again if it had stopped.
+// rebuild makes a projection anew, and follows it again if it had stopped; or the log's
+// files.
 func (c *Core) rebuild(ctx context.Context, name string) error {
+	if name == "log" {
+		return c.makeLog(ctx)
+	}
 	for _, p := range c.Projections() {
 		if p.Name() != name {
 			continue

@@ -49,6 +49,7 @@ type Core struct {
 	leases jetstream.KeyValue // on an external cluster
 	owner  string             // this instance, in leases
 
+	making   sync.Mutex // the log's files anew
 	pauseLog func() (resume func())
 
 	checking bool // only a check is made of it
@@ -81,7 +82,7 @@ func openCore(ctx context.Context, cfg config.Config, log *slog.Logger, checking
 		}
 	}()
 	if err := c.openStores(ctx, cfg); err != nil {
-		if checking && c.Engine != nil && ctx.Err() == nil {
+		if checking && c.master != nil && ctx.Err() == nil { // neither the lock nor the master key
 			err = &damagedError{err}
 		}
 		return nil, err
@@ -100,7 +101,9 @@ func openCore(ctx context.Context, cfg config.Config, log *slog.Logger, checking
 			return nil, err
 		}
 	}
-	c.followLog(run)
+	if !checking {
+		c.followLog(run)
+	}
 	for _, p := range c.Projections() {
 		c.follow(run, p)
 	}

@@ -22,7 +22,7 @@ func (c *Core) openLog(ctx context.Context, cfg config.Config) error {
 		return err
 	}
 	c.Log, err = proof.Open(ctx, proof.Config{Dir: filepath.Join(cfg.Data, "log"), Source: logSource{c.Ledger}, Store: logStore{keys.JetStream(kv)},
-		Sealer: c.Vault, Witnesses: cfg.Witnesses, Log: c.log.With("part", "log")})
+		Sealer: c.Vault, Witnesses: cfg.Witnesses, Still: c.checking, Log: c.log.With("part", "log")})
 	return err
 }
 
@@ -43,6 +43,26 @@ func (c *Core) followLog(ctx context.Context) {
 		<-ended
 		return func() { c.followLog(ctx) }
 	}
+}
+
+// makeLog makes the log's files anew from the ledger, and waits for them.
+func (c *Core) makeLog(ctx context.Context) error {
+	c.making.Lock()
+	defer c.making.Unlock()
+	head, err := c.Ledger.Head(ctx)
+	if err != nil {
+		return err
+	}
+	resume := func() { c.followLog(c.life) }
+	if c.pauseLog != nil {
+		resume = c.pauseLog()
+	}
+	err = c.Log.Forget()
+	resume()
+	if err != nil {
+		return err
+	}
+	return c.Log.Wait(ctx, head.Seq)
 }
 
 // PauseLog makes the log stand still until resume is called: to measure what it costs.
