@@ -82,7 +82,7 @@ func Check(ctx context.Context, b stream.Blocks, l Ledger) (out Lanekeeping, err
 			for _, one := range a.lanes {
 				out.Lanes++
 				r := &one.rec
-				if known := max(r.AckedSeq, r.WantSeq, r.ToSeq, r.BoundSeq, a.rec.BoundSeq); known > head.Seq {
+				if known := max(r.knows(), a.rec.BoundSeq); known > head.Seq {
 					bad(r.Key, known, "it knows commit %d, the ledger ends at %d", known, head.Seq)
 				}
 			}

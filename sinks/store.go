@@ -110,6 +110,9 @@ func belongs(ctx context.Context, cur cursorRecord, l Ledger) error {
 	if cur.Seq == 0 {
 		return nil
 	}
+	if cur.Lineage == resetting {
+		return errResetting
+	}
 	if cur.Lineage != l.Lineage() {
 		return fmt.Errorf("%w: they followed the ledger %s, this one is %s", ErrAhead, cur.Lineage, l.Lineage())
 	}
@@ -393,6 +396,11 @@ func (m *Manager) compact(ctx context.Context) error {
 				t, err = m.rewrite(a)
 			}
 		}
+		m.mu.Unlock()
+	}
+	if err == nil {
+		m.mu.Lock()
+		t, err = m.enqueue(change{Pad: wholePad})
 		m.mu.Unlock()
 	}
 	if err != nil {

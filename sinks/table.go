@@ -73,7 +73,7 @@ type change struct {
 	Drop    *AccountKey    `json:"drop,omitempty"`
 	Plan    *planRecord    `json:"plan,omitempty"`
 	Ended   *endedRecord   `json:"ended,omitempty"`
-	Pad     string         `json:"pad,omitempty"` // means nothing; see Purge
+	Pad     string         `json:"pad,omitempty"` // changes nothing; see Purge and wholePad
 
 	Restored *restoredRecord `json:"restored,omitempty"`
 

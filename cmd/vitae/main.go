@@ -21,7 +21,7 @@ func main() {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	os.Exit(cli.Main(context.Background(), os.Args[1:], cli.World{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Environ(), Signals: signals,
-		Parts: cli.Parts{Serve: serve, Sandbox: server.Sandbox, Bench: measure, Fsck: server.CheckData, Restore: server.Restore},
+		Parts: cli.Parts{Serve: serve, Sandbox: server.Sandbox, Bench: measure, Fsck: server.CheckData, ResetBeyondHead: server.ResetBeyondHead, Restore: server.Restore},
 	}))
 }
 

@@ -58,6 +58,7 @@ type Feed struct {
 	nc     *nats.Conn
 	log    *slog.Logger
 	source string // of the ledger's events
+	moved  end    // see ResetBeyondHead
 
 	applied atomic.Uint64 // ledger sequence that was taken in, as far as this instance knows
 	stopped atomic.Pointer[error]
@@ -117,6 +118,9 @@ func (f *Feed) openStream(ctx context.Context) error {
 	}
 	info, err := st.Info(ctx)
 	if err != nil {
+		return err
+	}
+	if f.moved, err = moved(info.Config.Metadata); err != nil {
 		return err
 	}
 	got := info.Config
@@ -255,6 +259,9 @@ func (f *Feed) last(ctx context.Context) (end, error) {
 	p, err := parsePosition(h.Get(PositionHeader))
 	if err != nil {
 		return end{}, fmt.Errorf("message %d, the last one: %w; somebody else has written to the stream", m.Seq, err)
+	}
+	if m.Seq == f.moved.seq {
+		p = f.moved.position
 	}
 	return end{seq: m.Seq, position: p}, nil
 }

@@ -108,6 +108,20 @@ func (j *Journal) FollowErasures(ctx context.Context, l Erasures) error {
 	return store(nil)
 }
 
+// Erasures is how far the ledger of that lineage was looked at for what was erased.
+func (j *Journal) Erasures(ctx context.Context, lineage string) (ledger.Seq, error) {
+	return j.seen(ctx, lineage)
+}
+
+// LookAgain makes FollowErasures begin with the ledger's first commit: the ledger is another
+// than it was. Nothing that was forgotten comes back. On nil it is durable.
+func (j *Journal) LookAgain(ctx context.Context) error {
+	return j.store(func(f *file) error {
+		_, err := f.conn.ExecContext(ctx, `UPDATE position SET seen = 0 WHERE id = 1`)
+		return err
+	})
+}
+
 // seen is how far a ledger was looked at; another ledger was not.
 func (j *Journal) seen(ctx context.Context, lineage string) (ledger.Seq, error) {
 	var of string

@@ -312,6 +312,11 @@ func (j *Journal) WentBack(ctx context.Context) (string, error) {
 	return g.Why, err
 }
 
+// GoOn puts the journal behind the end of a stream that WentBack tells of, with a gap, as Run
+// does when it begins. On nil it is durable, and WentBack says nothing any more. Not while Run
+// runs.
+func (j *Journal) GoOn(ctx context.Context) error { return j.resume(ctx) }
+
 // compare gives the place to go on from and, if the stream is another one than it was, the
 // gap before it.
 func (j *Journal) compare(ctx context.Context, was position) (g Gap, next position, err error) {

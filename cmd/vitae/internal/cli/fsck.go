@@ -2,10 +2,13 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -13,11 +16,12 @@ import (
 	"vitae/cmd/vitae/internal/client"
 	"vitae/cmd/vitae/internal/config"
 	"vitae/cmd/vitae/internal/fsck"
+	"vitae/cmd/vitae/internal/server"
 )
 
 func (a *app) fsckCmd() *cobra.Command {
 	var dir string
-	var repair bool
+	var repair, reset bool
 	c := &cobra.Command{
 		Use:   "fsck",
 		Short: "Check every invariant of the ledger",
@@ -27,12 +31,31 @@ the transparency log against the ledger, and what the lanes know. Without --data
 folder is opened directly, and no server may be using it: the engine starts on it and the
 projections catch up; no commit is changed. --repair makes anew what differs of the
 projections and of the log's files, checks again, and says which; everything else that is found needs a backup.
-Exit code 8: something is not intact, and its place is said.`,
+
+--reset-beyond-head, with --data, is for an older ledger that was put back on purpose: what
+follows the ledger is beyond its end then, and refuses to run. Projections are made anew; lanes
+become an older copy of themselves, with all sinks paused until they are resumed; the feed of
+changes goes on behind its last event; the transparency log stays refused. Each is listed
+before, and asked about.
+Exit code 8: something is not intact, or still beyond the end, and its place is said.`,
 		Example: `  vitae fsck
-  vitae fsck --data /mnt/copy/data -o json`,
+  vitae fsck --data /mnt/copy/data -o json
+  vitae fsck --data ./data --reset-beyond-head --dry-run`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			raw, err := a.fsck(c, dir, repair)
+			check := func() (json.RawMessage, error) { return a.fsck(c, dir, repair) }
+			if reset {
+				check = func() (json.RawMessage, error) { return a.resetBeyondHead(c, dir) }
+			}
+			switch {
+			case reset && dir == "":
+				return usage("--reset-beyond-head needs --data: no server may be using the folder")
+			case reset && repair:
+				return usage("--reset-beyond-head and --repair: one after the other")
+			case a.client.dryRun && !reset:
+				return usage("--dry-run is for --reset-beyond-head: a check changes nothing")
+			}
+			raw, err := check()
 			if err != nil {
 				return err
 			}
@@ -43,8 +66,17 @@ Exit code 8: something is not intact, and its place is said.`,
 			for _, name := range f.Rebuilt {
 				a.say("made anew: %s", name)
 			}
+			for _, name := range f.Reset {
+				a.say("reset: %s", name)
+			}
+			if slices.Contains(f.Reset, fsck.LanesCheckpoint) || slices.Contains(f.Reset, fsck.JournalCheckpoint) {
+				a.say("all sinks are paused when the server starts: look at vitae sink plan, then vitae sink resume")
+			}
 			if err := a.print(raw, func(w io.Writer) error { return fsckTable(w, f) }); err != nil {
 				return err
+			}
+			if left := f.Beyond(); len(left) == 1 && left[0] == fsck.LogCheckpoint && len(f.Findings) == 1 {
+				return failWith(exitVerify, "the transparency log stays refused: it has signed more than this ledger has, and that cannot be taken back. Everything else is in order; the server runs without signing")
 			}
 			switch {
 			case f.Cut:
@@ -57,7 +89,9 @@ Exit code 8: something is not intact, and its place is said.`,
 		},
 	}
 	c.Flags().BoolVar(&repair, "repair", false, "make projections and the log's files anew that differ from the ledger; a commit is never changed")
-	a.remote(c).Flags().StringVar(&dir, "data", "", "check this data folder instead of asking the server")
+	c.Flags().BoolVar(&reset, "reset-beyond-head", false, "with --data: reset what lies beyond the end of an older ledger that was put back on purpose")
+	c.Flags().BoolVarP(&a.client.dryRun, "dry-run", "n", false, "with --reset-beyond-head: list what would be reset, and change nothing")
+	a.asks(a.remote(c)).Flags().StringVar(&dir, "data", "", "check this data folder instead of asking the server")
 	return c
 }
 
@@ -77,11 +111,7 @@ func (a *app) fsck(c *cobra.Command, dir string, repair bool) (json.RawMessage, 
 		}
 		return a.await(c.Context(), cl, "fsck", unwrap(r, d))
 	}
-	cfg, err := config.Load(config.Sources{Env: a.Env, Flags: map[string]string{"data": dir, "nats": "", "nats_listen": ""}})
-	if err != nil {
-		return nil, usage("%w", err)
-	}
-	log, err := a.logger(logFlags{format: "text", level: "error"})
+	cfg, log, err := a.folder(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +122,64 @@ func (a *app) fsck(c *cobra.Command, dir string, repair bool) (json.RawMessage, 
 		return nil, err
 	}
 	return json.Marshal(f)
+}
+
+// folder is what it takes to open a data folder that no server uses.
+func (a *app) folder(dir string) (cfg config.Config, log *slog.Logger, err error) {
+	if cfg, err = config.Load(config.Sources{Env: a.Env, Flags: map[string]string{"data": dir, "nats": "", "nats_listen": ""}}); err != nil {
+		return cfg, nil, usage("%w", err)
+	}
+	log, err = a.logger(logFlags{format: "text", level: "error"})
+	return cfg, log, err
+}
+
+// errListed ends a reset of which only the list was asked for.
+var errListed = errors.New("listed")
+
+func (a *app) resetBeyondHead(c *cobra.Command, dir string) (json.RawMessage, error) {
+	cfg, log, err := a.folder(dir)
+	if err != nil {
+		return nil, err
+	}
+	m := a.meter("fsck")
+	f, err := a.Parts.ResetBeyondHead(c.Context(), cfg, func(found fsck.Report) error {
+		m.end()
+		if a.client.dryRun {
+			return errListed
+		}
+		for _, one := range found.Beyond() {
+			a.say("%s", whatHappens(one))
+		}
+		return a.confirm(fmt.Sprintf("Reset them to the end of the ledger, sequence %d?", found.Head))
+	}, log, m.show)
+	m.end()
+	switch {
+	case errors.Is(err, errListed):
+		for _, one := range f.Beyond() {
+			a.say("would: %s", whatHappens(one))
+		}
+	case errors.Is(err, server.ErrNotIntact):
+		return nil, failWith(exitVerify, "%w", err)
+	case err != nil:
+		return nil, err
+	}
+	return json.Marshal(f)
+}
+
+// whatHappens says what a reset does to a checkpoint.
+func whatHappens(c fsck.Checkpoint) string {
+	if name, ok := c.Projection(); ok {
+		return "projection " + name + ": is made anew from the ledger"
+	}
+	switch c {
+	case fsck.LanesCheckpoint:
+		return "lanes: become an older copy of themselves; all sinks are paused until they are resumed, and rely on nothing that was acknowledged"
+	case fsck.JournalCheckpoint:
+		return "journal: keeps what it has, with a gap behind it; the lanes are marked as older, and all sinks paused"
+	case fsck.FeedCheckpoint:
+		return "feed: keeps what it has told, and goes on behind it with the next commit"
+	}
+	return "log: stays refused: what it has signed cannot be taken back"
 }
 
 func fsckTable(w io.Writer, f fsck.Report) error {

@@ -39,6 +39,8 @@ type Parts struct {
 	Bench func(ctx context.Context, o Bench, out io.Writer) error
 	// Fsck checks the ledger in a data folder that no server uses, and reports on the way.
 	Fsck func(ctx context.Context, cfg config.Config, repair bool, log *slog.Logger, progress func(done, total uint64)) (fsck.Report, error)
+	// ResetBeyondHead is server.ResetBeyondHead.
+	ResetBeyondHead func(ctx context.Context, cfg config.Config, may func(found fsck.Report) error, log *slog.Logger, progress func(done, total uint64)) (fsck.Report, error)
 	// Restore is server.Restore.
 	Restore func(ctx context.Context, cfg config.Config, in backup.Load, keepMaster, dryRun bool, log *slog.Logger, progress func(doing string, done, total uint64)) (server.Restored, error)
 }

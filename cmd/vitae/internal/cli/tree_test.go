@@ -24,7 +24,7 @@ func walk(c *cobra.Command, visit func(*cobra.Command)) {
 
 // mutating are the commands that change something on a server; keep the list complete.
 var mutating = []string{
-	"vitae backup", "vitae restore",
+	"vitae fsck", "vitae backup", "vitae restore",
 	"vitae resume create", "vitae resume delete", "vitae import",
 	"vitae profile create", "vitae profile set", "vitae profile restore",
 	"vitae profile erase",
@@ -37,7 +37,7 @@ var mutating = []string{
 
 // reading are those that do not; a new command must be in one of the lists.
 var reading = []string{
-	"vitae serve", "vitae sandbox", "vitae bench", "vitae fields", "vitae fsck", "vitae version", "vitae completion", "vitae man",
+	"vitae serve", "vitae sandbox", "vitae bench", "vitae fields", "vitae version", "vitae completion", "vitae man",
 	"vitae context set", "vitae context use", "vitae context list", "vitae context remove", "vitae help", "vitae resume export",
 	"vitae config check", "vitae config view",
 	"vitae profile show", "vitae profile history", "vitae profile archive", "vitae profile blame", "vitae profile diff", "vitae resume list", "vitae resume show",

@@ -45,6 +45,8 @@ type Finding struct {
 	// View is the projection that is to be made anew, where that mends it; "log" is the
 	// transparency log's files.
 	View string `json:"view,omitempty"`
+	// Checkpoint names what lies beyond the ledger's head: see Beyond.
+	Checkpoint Checkpoint `json:"checkpoint,omitempty"`
 }
 
 // Report is what a check has found.
@@ -61,6 +63,9 @@ type Report struct {
 	// Rebuilt are the projections that differed and were made anew; Findings is what was
 	// found after that.
 	Rebuilt []string `json:"rebuilt,omitempty"`
+	// Reset are the checkpoints that lay beyond the ledger's head and were put back to it;
+	// Findings is what was found after that.
+	Reset []Checkpoint `json:"reset,omitempty"`
 }
 
 // MaxFindings bounds a report: a ledger that is broken everywhere is known to be broken
@@ -97,9 +102,14 @@ type Parts struct {
 	File func(ctx context.Context, p ledger.ProfileID, hash ledger.Hash) error
 	// Lanes are the lanes' stream; nil when there is none.
 	Lanes stream.Blocks
-	// Known gives where the projections stand: a ledger that ends earlier is shorter than it
-	// was, and the block that one stands at is as it was then. nil: nobody knows.
-	Known func() []projections.Position
+	// Known gives where the projections stand, by name: a ledger that ends earlier is shorter
+	// than it was, and the block that one stands at is as it was then. nil: nobody knows.
+	Known func() map[string]projections.Position
+	// Feed gives how far the feed of changes has taken the ledger in; nil when there is none.
+	Feed func(ctx context.Context) (ledger.Seq, error)
+	// Journal says why the lanes are not those that the journal of deliveries was made from
+	// ("" when they are), and how far it has looked for erasures in the ledger. nil: nobody knows.
+	Journal func(ctx context.Context) (why string, erasures ledger.Seq, err error)
 	// Rebuild makes a projection, or the "log", anew from the ledger; nil when that is not to be done. It is
 	// not called when the ledger itself is not intact.
 	Rebuild func(ctx context.Context, name string) error
@@ -117,7 +127,8 @@ type check struct {
 	files  map[fileRef]struct{}
 	bound  map[ledger.ProfileID][]sinks.Bound
 	cursor ledger.Seq
-	known  []projections.Position
+	known  map[string]projections.Position
+	feed   ledger.Seq
 	last   time.Time
 }
 
@@ -177,6 +188,12 @@ func run(ctx context.Context, p Parts, progress func(done, total uint64)) (Repor
 	if p.Known != nil {
 		c.known = p.Known()
 	}
+	if p.Feed != nil {
+		var err error
+		if c.feed, err = p.Feed(ctx); err != nil {
+			return c.report, err
+		}
+	}
 	at, err := p.Ledger.Head(ctx)
 	var damaged *stream.BlockError
 	if errors.As(err, &damaged) {
@@ -188,7 +205,7 @@ func run(ctx context.Context, p Parts, progress func(done, total uint64)) (Repor
 	for _, step := range []func(context.Context, func(done, total uint64)) error{
 		func(ctx context.Context, progress func(done, total uint64)) error {
 			return c.commits(ctx, uint64(at.Seq), progress)
-		}, c.lookForLate, c.allFiles, c.lanes, c.projections,
+		}, c.lookForLate, c.allFiles, c.journal, c.lanes, c.projections,
 	} {
 		if err := step(ctx, progress); err != nil {
 			return c.end(err)
@@ -238,16 +255,8 @@ func (c *check) commits(ctx context.Context, total uint64, progress func(done, t
 		progress(c.report.Commits, max(total, c.report.Commits))
 	}
 	c.report.Profiles = uint64(len(c.heads))
-	known := ledger.Seq(0)
-	for _, p := range c.known {
-		known = max(known, p.Seq)
-	}
-	if known > c.report.Head {
-		if err := c.found(Finding{Invariant: "L4", Seq: c.report.Head + 1,
-			Why: fmt.Sprintf("the ledger ends at sequence %d, but commits up to %d were applied from it: it is shorter than it was", c.report.Head, known),
-			Do:  "restore the data folder from a backup; if an older copy was put back on purpose, stop the server and remove the folder projections: it is made anew"}); err != nil {
-			return err
-		}
+	if err := c.beyond(); err != nil {
+		return err
 	}
 	return c.foundAll(c.signed.end(c.report.Head))
 }

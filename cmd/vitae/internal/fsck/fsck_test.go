@@ -90,7 +90,9 @@ func newChecked(t *testing.T, profiles, edits int) *checked {
 			t.Error(err)
 		}
 	})
-	c.parts = Parts{Ledger: c.w.Ledger, Opener: c.w, Views: v, History: h, Known: func() []projections.Position { return []projections.Position{v.At(), h.At()} }}
+	c.parts = Parts{Ledger: c.w.Ledger, Opener: c.w, Views: v, History: h, Known: func() map[string]projections.Position {
+		return map[string]projections.Position{"views": v.At(), "history": h.At()}
+	}}
 	head, err := c.w.Ledger.Head(t.Context())
 	if err != nil {
 		t.Fatal(err)

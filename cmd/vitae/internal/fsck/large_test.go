@@ -131,7 +131,9 @@ func (l *written) followed(b stream.Blocks, lineage string) Parts {
 	if err := errors.Join(v.Wait(l.Context(), head.Seq), h.Wait(l.Context(), head.Seq)); err != nil {
 		l.Fatal(err)
 	}
-	return Parts{Ledger: on, Opener: l.w, Views: v, History: h, Known: func() []projections.Position { return []projections.Position{v.At(), h.At()} }}
+	return Parts{Ledger: on, Opener: l.w, Views: v, History: h, Known: func() map[string]projections.Position {
+		return map[string]projections.Position{"views": v.At(), "history": h.At()}
+	}}
 }
 
 // inRead is blocks of which one is changed where they are read in order, and as it was

@@ -76,8 +76,8 @@ func (s *signed) end(head ledger.Seq) (wrong []Finding) {
 	}
 	for _, c := range s.checkpoints {
 		if c.Size > uint64(head) {
-			wrong = append(wrong, Finding{Invariant: "P1", Seq: head, Why: fmt.Sprintf("the log has signed a tree of %d commits, but the ledger ends here", c.Size),
-				Do: "an older copy of the ledger was put back: put the newer one back"})
+			wrong = []Finding{{Invariant: "P1", Seq: head, Checkpoint: LogCheckpoint, Why: fmt.Sprintf("the log has signed a tree of %d commits, but the ledger ends here", c.Size),
+				Do: "an older copy of the ledger was put back: put the newer one back. This cannot be reset: whoever has the signed checkpoint can show that the log had more"}}
 		}
 	}
 	return append(wrong, s.files()...) // of an empty ledger too

@@ -102,6 +102,9 @@ func (c *check) lanes(ctx context.Context, _ func(done, total uint64)) error {
 	for _, t := range got.Troubles {
 		f := Finding{Invariant: "I14", Seq: t.Seq, Sink: t.Sink, Entity: t.Entity, Why: t.Why,
 			Do: "as long as the lanes are ahead of the ledger nothing is sent: put back the copy of the ledger that belongs to them, or restore a backup, which has both"}
+		if t.Seq > c.report.Head {
+			f.Checkpoint, f.Do = LanesCheckpoint, f.Do+resetInstead
+		}
 		if !t.Profile.IsZero() {
 			f.Profile = t.Profile.String()
 		}

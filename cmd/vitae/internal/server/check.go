@@ -15,6 +15,7 @@ import (
 	"vitae/ledger"
 	"vitae/ledger/stream"
 	"vitae/projections"
+	"vitae/projections/changes"
 	"vitae/sinks"
 )
 
@@ -42,7 +43,9 @@ func checkData(ctx context.Context, cfg config.Config, repair bool, log *slog.Lo
 	if err != nil {
 		return fsck.Report{}, err
 	}
-	return core.check(ctx, lanes, repair, progress)
+	parts := core.parts(lanes, repair)
+	parts.Journal = core.journalStands // a server has looked when it started
+	return fsck.Run(ctx, parts, progress)
 }
 
 // damagedError says that a store of the data folder cannot be opened.
@@ -65,17 +68,27 @@ func (c *Core) lanes(ctx context.Context) (stream.Blocks, error) {
 
 // check checks everything that this instance has.
 func (c *Core) check(ctx context.Context, lanes stream.Blocks, repair bool, progress func(done, total uint64)) (fsck.Report, error) {
+	return fsck.Run(ctx, c.parts(lanes, repair), progress)
+}
+
+// parts are what is checked.
+func (c *Core) parts(lanes stream.Blocks, repair bool) fsck.Parts {
 	parts := fsck.Parts{Ledger: c.Ledger, Opener: c.Vault, Views: c.Views, History: c.History, Directory: c.Directory, File: c.readFile, Lanes: lanes, Log: c.Log,
-		Known: func() (out []projections.Position) {
+		Known: func() map[string]projections.Position {
+			out := map[string]projections.Position{}
 			for _, p := range c.Projections() {
-				out = append(out, p.At())
+				out[p.Name()] = p.At()
 			}
 			return out
+		},
+		Feed: func(ctx context.Context) (ledger.Seq, error) {
+			at, err := changes.At(ctx, c.feedConfig())
+			return at.Seq, err
 		}}
 	if repair {
 		parts.Rebuild = c.rebuild
 	}
-	return fsck.Run(ctx, parts, progress)
+	return parts
 }
 
 // readFile reads a file to its end.

@@ -52,7 +52,8 @@ type Core struct {
 	making   sync.Mutex // the log's files anew
 	pauseLog func() (resume func())
 
-	checking bool // only a check is made of it
+	data     string // the folder
+	checking bool   // only a check is made of it
 
 	life    context.Context // until run is called
 	run     context.CancelFunc
@@ -75,7 +76,7 @@ func openCore(ctx context.Context, cfg config.Config, log *slog.Logger, checking
 		return nil, err
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	c := &Core{log: log, run: stop, life: run, checking: checking}
+	c := &Core{log: log, run: stop, life: run, data: cfg.Data, checking: checking}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Close(context.WithoutCancel(ctx)))
@@ -177,7 +178,7 @@ func (c *Core) openProjections(ctx context.Context, cfg config.Config) (err erro
 	}
 	if known := max(c.Views.Position(), c.History.Position(), c.Directory.Position()); known > head.Seq {
 		return fmt.Errorf("the ledger ends at sequence %d, but commits up to %d were applied from it: it is shorter than it was. "+
-			"Restore from a backup, or, if an older copy was put back on purpose, remove the folder %q to make the projections anew", head.Seq, known, pc.Dir)
+			"Put the longer one back or restore a backup; if an older copy was put back on purpose, vitae fsck --data %s lists what lies beyond its end, and with --reset-beyond-head resets it", head.Seq, known, cfg.Data)
 	}
 	return nil
 }

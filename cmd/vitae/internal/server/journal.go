@@ -20,14 +20,17 @@ const trimPatience = 10 * time.Second
 // erasurePause is the pause before erasures are looked for again after a failure.
 const erasurePause = time.Second
 
+// journalFile is the journal of deliveries in the data folder.
+const journalFile = "journal.sqlite"
+
 // openJournal opens the journal of deliveries and follows the lanes into it until run ends;
 // then it is closed. Every instance has its own, whoever owns the lanes.
 func (s *Server) openJournal(ctx, run context.Context, cfg config.Config, lanes stream.Blocks) (*journal.Journal, error) {
-	j, err := journal.Open(ctx, filepath.Join(cfg.Data, "journal.sqlite"), lanes, s.log)
+	j, err := journal.Open(ctx, filepath.Join(cfg.Data, journalFile), lanes, s.log)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.noticeOlderLanes(ctx, j, lanes); err != nil {
+	if err := s.core.noticeOlderLanes(ctx, j, lanes); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
 	var following sync.WaitGroup
@@ -62,17 +65,17 @@ func (s *Server) openJournal(ctx, run context.Context, cfg config.Config, lanes 
 // noticeOlderLanes marks lanes that were put back from an older copy, by themselves or with
 // the ledger: the journal has seen more of them than there is. The sinks then begin paused
 // (see sinks.MarkRestored).
-func (s *Server) noticeOlderLanes(ctx context.Context, j *journal.Journal, lanes stream.Blocks) error {
+func (c *Core) noticeOlderLanes(ctx context.Context, j *journal.Journal, lanes stream.Blocks) error {
 	why, err := j.WentBack(ctx)
 	if err != nil || why == "" {
 		return err
 	}
-	head, err := s.core.Ledger.Head(ctx)
+	head, err := c.Ledger.Head(ctx)
 	if err != nil {
 		return err
 	}
-	s.log.Warn("the lanes are older than the journal of deliveries: calls may have been made that they do not know of; all sinks are paused", "why", why)
-	return sinks.MarkRestored(ctx, lanes, s.core.Ledger.Lineage(), head.Seq)
+	c.log.Warn("the lanes are older than the journal of deliveries: calls may have been made that they do not know of; all sinks are paused", "why", why)
+	return sinks.MarkRestored(ctx, lanes, c.Ledger.Lineage(), head.Seq)
 }
 
 // beforeTrim lets the journal and the feed of changes take in what a compaction of the lanes
