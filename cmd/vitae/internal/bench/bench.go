@@ -68,7 +68,7 @@ func Run(ctx context.Context, o Options, out io.Writer) error {
 		o.Dir = dir
 	}
 	r := &run{Options: o, out: out}
-	for i, part := range []func(context.Context) error{r.disk, r.commits, r.logCost, r.http, r.feed, r.large, r.many, r.sinks} {
+	for i, part := range []func(context.Context) error{r.disk, r.commits, r.logCost, r.http, r.feed, r.large, r.fsck, r.many, r.sinks} {
 		if len(o.Only) > 0 && !slices.Contains(o.Only, Parts()[i]) {
 			continue
 		}
@@ -82,7 +82,7 @@ func Run(ctx context.Context, o Options, out io.Writer) error {
 
 // Parts names what can be measured, in order.
 func Parts() []string {
-	return []string{"disk", "commits", "log", "http", "feed", "large", "many", "sinks"}
+	return []string{"disk", "commits", "log", "http", "feed", "large", "fsck", "many", "sinks"}
 }
 
 func (r *run) add(row Row) error {

@@ -252,7 +252,7 @@ func (a *app) printURLs(urls map[string]string) error {
 }
 
 // benchParts are the parts of the benchmark, as package bench names them.
-var benchParts = []string{"disk", "commits", "log", "http", "feed", "large", "many", "sinks"}
+var benchParts = []string{"disk", "commits", "log", "http", "feed", "large", "fsck", "many", "sinks"}
 
 func (a *app) benchCmd() *cobra.Command {
 	var b Bench

@@ -81,6 +81,8 @@ type Views interface {
 // History is what the check needs of the history projection.
 type History interface {
 	Commits(ctx context.Context, id ledger.ProfileID, after ledger.Seq, limit int) ([]ledger.Record, error)
+	// Idem gives the newest commit under an idempotency key.
+	Idem(ctx context.Context, key [16]byte, atLeast ledger.Seq) (ledger.Record, bool, error)
 	Wait(ctx context.Context, seq ledger.Seq) error
 }
 
@@ -358,6 +360,9 @@ func (c *check) projections(ctx context.Context, progress func(done, total uint6
 	}
 	if behind {
 		return nil // nothing to compare with
+	}
+	if err := c.keys(ctx); err != nil {
+		return err
 	}
 	done := uint64(0)
 	for id, h := range c.heads {

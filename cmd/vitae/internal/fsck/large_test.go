@@ -324,3 +324,59 @@ func TestForgedCommit(t *testing.T) {
 		}
 	}
 }
+
+// forgetful is a history that finds no commit, or an older one, by its idempotency key.
+type forgetful struct {
+	*history.History
+	older *ledger.Record
+}
+
+func (f forgetful) Idem(context.Context, [16]byte, ledger.Seq) (ledger.Record, bool, error) {
+	if f.older != nil {
+		return *f.older, true, nil
+	}
+	return ledger.Record{}, false, nil
+}
+
+// TestForgottenKey: a commit of the last day that the history does not find by its
+// idempotency key is found; one that is older than a day need not be there.
+func TestForgottenKey(t *testing.T) {
+	l := newWritten(t)
+	l.fill(4, 2)
+	var id ledger.ProfileID
+	for p := range l.heads {
+		id = p
+	}
+	at := time.UnixMilli(1_700_000_100_000).UTC()
+	keyed := func(key byte) {
+		c := &ledger.Commit{ID: ledger.NewCommitID(at), Profile: id, Time: at, Meta: ledger.Meta{Actor: "admin", Via: "native"}, Idem: &ledger.Idem{Key: [16]byte{key}}}
+		c.Events = []ledger.Event{l.sealed(ledger.Event{View: ledger.Shared, Field: "city", Op: ledger.OpSet, Value: ledger.Value(`"Lyon"`)}, id, c.ID, 0)}
+		l.append(c)
+	}
+	keyed(1)
+	at = at.Add(25 * time.Hour)
+	keyed(2)
+	p := l.followed(l.blocks, "keys")
+	whole := p.History.(*history.History)
+	first, _, err := whole.Idem(t.Context(), [16]byte{1}, 0)
+	if err != nil || first.Seq != 5 {
+		t.Fatalf("sequence %d, %v", first.Seq, err)
+	}
+	for name, c := range map[string]struct {
+		h     History
+		wrong int
+	}{
+		"whole": {whole, 0}, "forgotten": {forgetful{History: whole}, 1}, "an older one": {forgetful{whole, &first}, 1},
+	} {
+		p.History = c.h
+		r, err := Run(t.Context(), p, nil)
+		if err != nil || len(r.Findings) != c.wrong {
+			t.Errorf("%s: %+v %v", name, r.Findings, err)
+		}
+		for _, f := range r.Findings {
+			if f.Invariant != "V2" || f.View != "history" {
+				t.Errorf("%s: %+v", name, f)
+			}
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"vitae/ledger"
 	"vitae/ledger/stream"
@@ -155,6 +156,32 @@ func (c *check) bindings(fold *ledger.Profile) error {
 	for sink, cell := range fold.Connections {
 		if _, ok := have[sink]; !ok {
 			if err := c.found(Finding{Invariant: "I14", Seq: cell.Seq, Sink: sink, Profile: fold.ID.String(), Why: "the connection has no lanes"}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// keys looks for the commit of every idempotency key of the last day, as the committer does
+// when a request comes again: one that it does not find would have a second effect.
+func (c *check) keys(ctx context.Context) error {
+	for _, some := range []map[[16]byte]time.Time{c.idems.young, c.idems.old} {
+		for key, at := range some {
+			if c.last.Sub(at) >= window {
+				continue
+			}
+			r, there, err := c.History.Idem(ctx, key, 0)
+			if err != nil && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			switch {
+			case err != nil:
+				err = c.rebuild("V2", "history", "", 0, err.Error())
+			case !there || r.Commit.Time.Before(at):
+				err = c.rebuild("V2", "history", "", 0, "the history does not find the commit of an idempotency key: sent again, the request would have a second effect")
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -66,6 +66,15 @@ func (c *Core) lanes(ctx context.Context) (stream.Blocks, error) {
 	return stream.OpenJetStream(ctx, c.Engine.JetStream(), sinks.Lanes(c.Engine.Replicas()))
 }
 
+// Check checks everything that this instance has, and repairs nothing.
+func (c *Core) Check(ctx context.Context) (fsck.Report, error) {
+	lanes, err := c.lanes(ctx)
+	if err != nil {
+		return fsck.Report{}, err
+	}
+	return c.check(ctx, lanes, false, nil)
+}
+
 // check checks everything that this instance has.
 func (c *Core) check(ctx context.Context, lanes stream.Blocks, repair bool, progress func(done, total uint64)) (fsck.Report, error) {
 	return fsck.Run(ctx, c.parts(lanes, repair), progress)
