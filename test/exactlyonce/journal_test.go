@@ -3,10 +3,14 @@ package exactlyonce
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"testing"
 
+	"vitae/ledger"
 	"vitae/ledger/engine"
 	"vitae/ledger/stream"
 	"vitae/sinks"
@@ -77,9 +81,53 @@ func (j journal) claims(t testing.TB) map[string]claim {
 	return out
 }
 
-// check holds the journal against the calls that came to the providers. whole says that the journal is there from
-// its beginning.
-func (j journal) check(t testing.TB, calls []call, whole bool) {
+// kept gives the attempts that the server's own journal has, of the profiles of some cells. It has those too whose
+// blocks were given up when the lanes' stream was compacted.
+func kept(t testing.TB, admin *harness.Client, cells []*cell) map[string]claim {
+	t.Helper()
+	out, read := map[string]claim{}, map[string]bool{}
+	for _, c := range cells {
+		if read[c.profile] {
+			continue
+		}
+		read[c.profile] = true
+		for after := ""; ; {
+			var page struct {
+				Data []struct {
+					Sink    string           `json:"sink"`
+					Profile ledger.ProfileID `json:"profile"`
+					Entity  string           `json:"entity"`
+					Event   string           `json:"event"`
+					ToSeq   ledger.Seq       `json:"toSeq"`
+					Attempt string           `json:"attempt"`
+					Verb    json.RawMessage  `json:"verb"`
+					Step    string           `json:"step"`
+				} `json:"data"`
+				Next string `json:"next"`
+			}
+			admin.Must(http.StatusOK, http.MethodGet, harness.Profile(c.profile, "/deliveries?limit=1000&after=", url.QueryEscape(after)), nil).Into(t, &page)
+			for _, r := range page.Data {
+				if r.Event != sinks.Claim.String() {
+					continue
+				}
+				e := sinks.Entry{Record: sinks.Record{Key: sinks.Key{Sink: r.Sink, Profile: r.Profile, Entity: r.Entity}}}
+				if err := json.Unmarshal(r.Verb, &e.Record.Verb); err != nil {
+					t.Fatal(err)
+				}
+				e.Record.Step, e.Row.ToSeq = r.Step, r.ToSeq
+				out[r.Attempt] = claim{e.Record.Key, e}
+			}
+			if after = page.Next; after == "" {
+				break
+			}
+		}
+	}
+	return out
+}
+
+// check holds the journal against the calls that came to the providers. older has attempts whose blocks are not in
+// the stream any more.
+func (j journal) check(t testing.TB, calls []call, older map[string]claim) {
 	t.Helper()
 	for key, entries := range j {
 		for i, e := range entries {
@@ -96,6 +144,11 @@ func (j journal) check(t testing.TB, calls []call, whole bool) {
 		}
 	}
 	claims := j.claims(t)
+	for attempt, c := range older {
+		if _, there := claims[attempt]; !there {
+			claims[attempt] = c
+		}
+	}
 	lanes, seen := map[sinks.Key][]call{}, map[string]bool{}
 	for _, c := range calls {
 		if !c.write() {
@@ -105,7 +158,7 @@ func (j journal) check(t testing.TB, calls []call, whole bool) {
 		switch {
 		case seen[c.attempt]:
 			t.Errorf("the attempt %s was sent twice: %s %s", c.attempt, c.method, c.path)
-		case !known && whole:
+		case !known:
 			t.Errorf("no intent is stored for %s %s (attempt %q)", c.method, c.path, c.attempt)
 		case known && made.row.Record.Step != c.step:
 			t.Errorf("the step %q of the attempt %s was meant to be %q", c.step, c.attempt, made.row.Record.Step)
