@@ -300,3 +300,46 @@ func (p *past) fed(last uint64) {
 		}
 	}
 }
+
+// TestOlderLanes: lanes that were put back alone are noticed, because the journal of
+// deliveries has seen more of them: all sinks are paused at the next start, and when they are
+// resumed nothing is at a provider twice.
+func TestOlderLanes(t *testing.T) {
+	p := newPast(t, "engine/jetstream/$G/streams/LANES-0")
+	if got, others, r := fsckOf(t, p.s.Data); r.Code != 8 || !slices.Equal(got, []string{"journal"}) || len(others) > 0 {
+		t.Errorf("fsck: exit code %d, %q, %q", r.Code, got, others)
+	}
+	was := countsOf(t, p.sandbox)
+	p.s.Restart()
+	admin := p.s.Admin()
+	for _, sink := range admin.Must(200, get, "/v1/sinks", nil).List(t) {
+		if sink["state"] != "paused" {
+			t.Errorf("%s is %s beside older lanes", sink["name"], sink["state"])
+		}
+	}
+	fresh := p.edit("new")
+	for name, now := range countsOf(t, p.sandbox) {
+		if now.Writes != was[name].Writes {
+			t.Errorf("%s got %d writes before its sink was resumed", name, now.Writes-was[name].Writes)
+		}
+	}
+	for _, sink := range []string{"mokaru", "postpress", "linkedin", "nexudus", "jarvi"} {
+		if r := p.s.CLI("sink", "resume", sink); r.Code != 0 {
+			t.Fatalf("resume: %v", r)
+		}
+	}
+	if r := p.s.CLI("sink", "wait", "--timeout", "80s"); r.Code != 0 && r.Code != 3 {
+		t.Fatalf("sink wait: %v\n%s", r, p.s.Tail())
+	}
+	for _, id := range p.ids {
+		now := holdingsOf(t, p.sandbox, id, p.creds[id])
+		want := slices.Concat(p.keep, p.lost, []string{fresh})
+		everyOnce(t, "Mokaru", now.experiences, want)
+		everyOnce(t, "LinkedIn", now.positions, want)
+		everyOnce(t, "Jarvi", now.notes, want)
+	}
+	p.s.Stop()
+	if got, others, r := fsckOf(t, p.s.Data); r.Code != 0 {
+		t.Errorf("fsck afterwards: exit code %d, %q, %q", r.Code, got, others)
+	}
+}
