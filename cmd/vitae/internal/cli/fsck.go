@@ -76,7 +76,7 @@ Exit code 8: something is not intact, or still beyond the end, and its place is 
 				return err
 			}
 			if left := f.Beyond(); len(left) == 1 && left[0] == fsck.LogCheckpoint && len(f.Findings) == 1 {
-				return failWith(exitVerify, "the transparency log stays refused: it has signed more than this ledger has, and that cannot be taken back. Everything else is in order; the server runs without signing")
+				return failWith(exitVerify, "the transparency log stays refused: it has signed more than this ledger has, and that cannot be taken back. Everything else is in order; the server takes edits without signing, and /readyz goes on saying so")
 			}
 			switch {
 			case f.Cut:
@@ -156,8 +156,9 @@ func (a *app) resetBeyondHead(c *cobra.Command, dir string) (json.RawMessage, er
 	switch {
 	case errors.Is(err, errListed):
 		for _, one := range f.Beyond() {
-			a.say("would: %s", whatHappens(one))
+			a.say("%s", whatHappens(one))
 		}
+		a.say("nothing was changed")
 	case errors.Is(err, server.ErrNotIntact):
 		return nil, failWith(exitVerify, "%w", err)
 	case err != nil:
@@ -175,7 +176,7 @@ func whatHappens(c fsck.Checkpoint) string {
 	case fsck.LanesCheckpoint:
 		return "lanes: become an older copy of themselves; all sinks are paused until they are resumed, and rely on nothing that was acknowledged"
 	case fsck.JournalCheckpoint:
-		return "journal: keeps what it has, with a gap behind it; the lanes are marked as older, and all sinks paused"
+		return "journal: keeps what it has, and looks for erasures anew; where the lanes are older than it, a gap says so and all sinks are paused"
 	case fsck.FeedCheckpoint:
 		return "feed: keeps what it has told, and goes on behind it with the next commit"
 	}
