@@ -3,6 +3,7 @@ package fault
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -76,11 +77,16 @@ func (s *subscriber) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+var long = flag.Bool("long", false, "more writers, edits and kills")
+
 // TestWebhooksOverKills: while 16 clients write and the server is killed again and again,
 // every commit arrives at an endpoint that refuses some, signed, under one id, and in order
 // for each profile. Its address and its secret are in no file and no log.
 func TestWebhooksOverKills(t *testing.T) {
-	const writers, edits, kills = 16, 40, 4
+	writers, edits, kills := 16, 40, 4
+	if *long {
+		writers, edits, kills = 64, 300, 5
+	}
 	const secretPath = "Zq7xVtR3kWhook"
 	sub := &subscriber{t: t, grown: make(chan struct{}, 1), fate: rand.New(rand.NewPCG(1, 2)), order: map[string][]string{}, taken: map[string]string{}, seqs: map[uint64]bool{}}
 	endpoint := httptest.NewServer(sub)
