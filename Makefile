@@ -1,4 +1,5 @@
-# Go, git and make are enough for every target. The race detector needs a C compiler too.
+# Go, git and make are enough for every target but test: the race detector needs a C compiler,
+# and test/thirdparty Node.js with npm, which it installs with apt-get where they are missing.
 .DEFAULT_GOAL := help
 .PHONY: help build run test bench flips fuzz lint fmt
 SHELL := /bin/sh

@@ -4,7 +4,7 @@
 // # Writing
 //
 // Each commit makes one CloudEvent for each view that it touches, and one for each step in
-// a life cycle (ledger.Commit.CloudEvents); each delivery receipt is one more. An event is
+// a life cycle (ledger.Commit.Notices); each delivery receipt is one more. An event is
 // one message, in CloudEvents binary mode, and holds no value of any profile.
 //
 // Every event gets into the stream exactly once. There is one position for both sources,

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"vitae/ledger"
+	"vitae/sinks"
 )
 
 // Outcome is what one attempt came to.
@@ -102,7 +103,10 @@ func (c *caller) call(ctx context.Context, e *Endpoint, id string, body []byte) 
 	// nothing about the event: it was answered.
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer))
 	_ = res.Body.Close()
-	a = answer{outcome: Refused, status: res.StatusCode, why: fmt.Sprintf("it answered %d", res.StatusCode), wait: retryAfter(res.Header.Get("Retry-After"), c.now())}
+	a = answer{outcome: Refused, status: res.StatusCode, why: fmt.Sprintf("it answered %d", res.StatusCode)}
+	if wait, ok := sinks.RetryAfter(res.Header, c.now(), maxWait); ok {
+		a.wait = wait
+	}
 	switch {
 	case res.StatusCode >= 200 && res.StatusCode <= 299:
 		return answer{outcome: Delivered, status: res.StatusCode}
@@ -133,15 +137,4 @@ func unanswered(err error) answer {
 		return answer{outcome: Unknown, why: "no answer came in time"}
 	}
 	return answer{outcome: Unknown, why: "the connection broke before an answer came"}
-}
-
-// retryAfter reads the header, in seconds or as a date, up to a day.
-func retryAfter(text string, now time.Time) time.Duration {
-	wait := time.Duration(0)
-	if s, err := strconv.ParseUint(text, 10, 31); err == nil {
-		wait = time.Duration(s) * time.Second
-	} else if t, err := http.ParseTime(text); err == nil {
-		wait = t.Sub(now)
-	}
-	return min(max(wait, 0), maxWait)
 }

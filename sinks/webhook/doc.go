@@ -5,8 +5,9 @@
 // # An endpoint
 //
 // An endpoint has a URL, a filter, a secret and the scopes of the key that made it. Its
-// record is sealed. It may be disabled: because it answered 410, because its key was
-// revoked, or by the limit of the attempts log; a Redrive enables it again.
+// record is sealed, with the key of its profile if it is about one: then it is gone with
+// it. It may be disabled, because it answered 410 or because its key was revoked; a Redrive
+// enables it again.
 //
 // # Order, and one endpoint's trouble
 //

@@ -100,7 +100,7 @@ func New(id string, in Endpoint, private bool, from uint64, now time.Time) (*End
 		return nil, err
 	}
 	e := in
-	e.ID, e.Created, e.State, e.From = id, now.UTC(), Enabled, from
+	e.ID, e.Created, e.State, e.From = id, moment(now), Enabled, from
 	e.Secrets, e.Signing = []Secret{newSecret()}, signing.Seed()
 	return &e, nil
 }
@@ -110,7 +110,7 @@ func (e *Endpoint) Rotate(now time.Time) {
 	e.Secrets = slices.DeleteFunc(e.Secrets, func(s Secret) bool { return !s.Until.IsZero() && !now.Before(s.Until) })
 	for i := range e.Secrets {
 		if e.Secrets[i].Until.IsZero() {
-			e.Secrets[i].Until = now.Add(overlap).UTC()
+			e.Secrets[i].Until = moment(now.Add(overlap))
 		}
 	}
 	e.Secrets = append([]Secret{newSecret()}, e.Secrets...)

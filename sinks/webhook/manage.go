@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"time"
 
 	"vitae/ledger"
 )
@@ -83,9 +82,9 @@ func (m *Manager) Test(ctx context.Context, id string) (Attempt, error) {
 		return Attempt{}, err
 	}
 	now := m.now()
-	event := ledger.CloudEvent{ID: ledger.NewID(now), Source: m.cfg.Feed.Source(), Type: TypeTest, Time: now.UTC().Truncate(time.Millisecond), Data: []byte(`{}`)}
+	event := ledger.CloudEvent{ID: ledger.NewID(now), Source: m.cfg.Feed.Source(), Type: TypeTest, Time: moment(now), Data: []byte(`{}`)}
 	a := m.caller.call(ctx, e, event.ID, ledger.AppendCloudEvent(nil, &event))
-	rec := Attempt{Endpoint: e.ID, Event: event.ID, Type: event.Type, N: 1, At: now.UTC(), Millis: a.took.Milliseconds(), Outcome: a.outcome, Status: a.status, Why: a.why, Last: true}
+	rec := Attempt{Endpoint: e.ID, Event: event.ID, Type: event.Type, N: 1, At: moment(now), Millis: a.took.Milliseconds(), Outcome: a.outcome, Status: a.status, Why: a.why, Last: true}
 	return rec, m.cfg.Attempts.Append(ctx, rec)
 }
 

@@ -196,6 +196,9 @@ func (m *Manager) serve(ctx context.Context, e *Endpoint) {
 	}
 }
 
+// moment is a time as it is stored and shown: UTC, whole milliseconds.
+func moment(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
 // jitter spreads retries: up to a tenth more.
 func jitter(d time.Duration) time.Duration {
 	if d <= 0 {
@@ -232,11 +235,11 @@ func (m *Manager) note(ctx context.Context, e *Endpoint, event Event, n int, wai
 	}
 	now := m.now()
 	p, _ := ledger.ParseProfileID(event.Event.Subject) // zero where it is about no profile
-	rec := Attempt{Endpoint: e.ID, Event: event.Event.ID, Type: event.Event.Type, Profile: p, Seq: event.Seq, N: n, At: now.Add(-a.took).UTC(), Millis: a.took.Milliseconds(),
+	rec := Attempt{Endpoint: e.ID, Event: event.Event.ID, Type: event.Event.Type, Profile: p, Seq: event.Seq, N: n, At: moment(now.Add(-a.took)), Millis: a.took.Milliseconds(),
 		Outcome: a.outcome, Status: a.status, Why: a.why, Last: !again && a.outcome != Delivered}
 	if a.outcome != Delivered && a.outcome != Gone && again {
 		a.wait = max(a.wait, jitter(wait))
-		rec.Next = now.Add(a.wait).UTC()
+		rec.Next = moment(now.Add(a.wait))
 	}
 	if err := m.cfg.Attempts.Append(ctx, rec); err != nil && ctx.Err() == nil {
 		m.log.Warn("an attempt is missing in the log of a webhook", "webhook", e.ID, "error", err)

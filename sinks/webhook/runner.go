@@ -297,7 +297,7 @@ func (r *runner) send(ctx context.Context, p ledger.ProfileID, l *line) {
 			return nil
 		case a.outcome != Delivered && again:
 			// The lane is stored before the cursor can go past the event.
-			behind := &lane{laneRecord: laneRecord{Next: e.Seq, Attempts: 1, Due: r.m.now().Add(a.wait).UTC(), Why: a.why}, last: l.events[len(l.events)-1].Seq}
+			behind := &lane{laneRecord: laneRecord{Next: e.Seq, Attempts: 1, Due: moment(r.m.now().Add(a.wait)), Why: a.why}, last: l.events[len(l.events)-1].Seq}
 			if err := r.m.store.set(ctx, r.laneKey(p), behind.laneRecord); err != nil {
 				return err
 			}
@@ -364,7 +364,7 @@ func (r *runner) catchUp(ctx context.Context, p ledger.ProfileID, l *lane, e Eve
 		case a.cut:
 			return nil
 		case a.outcome != Delivered && again:
-			l.Attempts, l.Due, l.Why = n, r.m.now().Add(a.wait).UTC(), a.why
+			l.Attempts, l.Due, l.Why = n, moment(r.m.now().Add(a.wait)), a.why
 			r.due = earlier(r.due, l.Due)
 			return r.m.store.set(ctx, r.laneKey(p), l.laneRecord)
 		case a.outcome != Delivered:
@@ -400,7 +400,7 @@ func (r *runner) giveUp(ctx context.Context, e Event, n int, a answer) error {
 		return err
 	}
 	return r.m.store.set(ctx, r.failedKey(e.Seq), Failed{Seq: e.Seq, Event: e.Event.ID, Type: e.Event.Type, Profile: p,
-		Attempts: n, At: r.m.now().UTC(), Why: a.why})
+		Attempts: n, At: moment(r.m.now()), Why: a.why})
 }
 
 // retry offers an event again that was given up.

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"vitae/cmd/vitae/internal/formats"
 	"vitae/cmd/vitae/internal/keys"
@@ -30,6 +31,7 @@ func (s *Server) archiveRoutes() []route {
 // archive is a zip archive that is written as it is sent, with a list of what is in it.
 type archive struct {
 	zip      *zip.Writer
+	at       time.Time // of every file: the same state is the same archive
 	manifest []archived
 }
 
@@ -42,7 +44,7 @@ type archived struct {
 
 // put writes a file.
 func (a *archive) put(name string, write func(w io.Writer) error) error {
-	w, err := a.zip.Create(name)
+	w, err := a.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: a.at})
 	if err != nil {
 		return err
 	}
@@ -85,7 +87,7 @@ func (s *Server) getArchive(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	a := &archive{zip: zip.NewWriter(w)}
+	a := &archive{zip: zip.NewWriter(w), at: p.UpdatedAt.UTC()}
 	if err := s.archive(r.Context(), a, p); err != nil {
 		return err
 	}

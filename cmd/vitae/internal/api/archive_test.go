@@ -26,7 +26,11 @@ func TestArchive(t *testing.T) {
 	w.must(200, call{method: "PUT", path: "/v1/profiles/" + id.String() + "/connections/linkedin", key: own, body: `{"account":"person1","credential":"very-secret-token"}`})
 	read := func(query string) map[string]string {
 		t.Helper()
-		a := w.must(200, call{method: "GET", path: "/v1/profiles/" + id.String() + "/archive" + query, key: own})
+		ask := call{method: "GET", path: "/v1/profiles/" + id.String() + "/archive" + query, key: own}
+		a := w.must(200, ask)
+		if again := w.must(200, ask); again.body != a.body {
+			t.Error("the same state is another archive")
+		}
 		z, err := zip.NewReader(strings.NewReader(a.body), int64(len(a.body)))
 		if err != nil {
 			t.Fatal(err)
