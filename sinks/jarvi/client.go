@@ -72,7 +72,7 @@ func (p *Provider) Call(ctx context.Context, c sinks.Call) sinks.Outcome {
 	request, m, ok := parseBody(c.Body)
 	switch {
 	case !ok:
-		return unsent(sinks.Refused, "bad_call", "the body is not a profile with an externalId")
+		return sinks.Unsent(sinks.Refused, "bad_call", "the body is not a profile with an externalId")
 	case c.Entity == Entity && c.Verb == sinks.VerbSet:
 		a, early := p.post(ctx, request.Append(nil), c)
 		if early != nil {
@@ -80,14 +80,14 @@ func (p *Provider) Call(ctx context.Context, c sinks.Call) sinks.Outcome {
 		}
 		task, profile, ok := taken(a.Body)
 		if !ok {
-			return garbage(a.Status)
+			return sinks.Garbage(a.Status, "Jarvi's")
 		}
 		p.told.accepted(c.Attempt, request, m)
 		return sinks.Outcome{Verdict: sinks.Accepted, Task: task, Ref: profile}
 	case isSection && item != "" && c.Verb == sinks.VerbAppend:
 		return p.add(ctx, s, c, request)
 	}
-	return unsent(sinks.Refused, "bad_call", "there is no such call at Jarvi")
+	return sinks.Unsent(sinks.Refused, "bad_call", "there is no such call at Jarvi")
 }
 
 // add makes the one POST of what is added once. There is no second try after it: what is
@@ -110,20 +110,20 @@ func (p *Provider) add(ctx context.Context, s section, c sinks.Call, request led
 	case out.Verdict != sinks.Applied && out.Fault.Type != typeFilter: // a filter that is ignored never tells, however long one waits
 		return wait("unread", "whether Jarvi has the person cannot be read, and nothing was added")
 	case ctx.Err() != nil:
-		return unsent(sinks.NotSent, sinks.TypeNoAnswer, "the time was up before anything was added")
+		return sinks.Unsent(sinks.NotSent, sinks.TypeNoAnswer, "the time was up before anything was added")
 	}
 	a, early := p.post(ctx, request.Append(nil), c)
 	if early != nil {
 		return *early
 	}
 	if _, _, ok := taken(a.Body); !ok {
-		return garbage(a.Status)
+		return sinks.Garbage(a.Status, "Jarvi's")
 	}
 	return sinks.Outcome{Verdict: sinks.Applied}
 }
 
 func wait(kind, why string) sinks.Outcome {
-	out := unsent(sinks.Busy, kind, why)
+	out := sinks.Unsent(sinks.Busy, kind, why)
 	out.RetryAfter = notThereYet
 	return out
 }
@@ -142,12 +142,12 @@ func (p *Provider) post(ctx context.Context, body []byte, c sinks.Call) (a sinks
 func (p *Provider) exchange(ctx context.Context, method, url string, body []byte, c sinks.Call) (a sinks.Answer, early *sinks.Outcome) {
 	key := string(bytes.TrimSpace(c.Credential))
 	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		out := unsent(sinks.AccountError, "bad_credential", "the credential is not a Jarvi key")
+		out := sinks.Unsent(sinks.AccountError, "bad_credential", "the credential is not a Jarvi key")
 		return a, &out
 	}
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
-		out := unsent(sinks.SinkError, "bad_base_url", "the base URL makes no request")
+		out := sinks.Unsent(sinks.SinkError, "bad_base_url", "the base URL makes no request")
 		return a, &out
 	}
 	if body == nil {

@@ -16,14 +16,14 @@ import (
 // that is not there is read as nothing.
 func (p *Provider) Read(ctx context.Context, c sinks.Call) (sinks.Reading, sinks.Outcome) {
 	if c.Entity != Entity {
-		return sinks.Reading{}, unsent(sinks.Refused, "bad_call", "there is nothing to be read of that")
+		return sinks.Reading{}, sinks.Unsent(sinks.Refused, "bad_call", "there is nothing to be read of that")
 	}
 	account := c.Account
 	if account == "" { // as in a body
 		account = c.Profile.String()
 	}
 	if c.Account == "" && c.Profile.IsZero() {
-		return sinks.Reading{}, unsent(sinks.Refused, "no_account", "there is no externalId to look for")
+		return sinks.Reading{}, sinks.Unsent(sinks.Refused, "no_account", "there is no externalId to look for")
 	}
 	row, there, out := p.find(ctx, account, c)
 	if out.Verdict != sinks.Applied {
@@ -85,7 +85,7 @@ func (p *Provider) find(ctx context.Context, id string, c sinks.Call) (row ledge
 	}
 	switch {
 	case !ok:
-		return row, false, garbage(a.Status)
+		return row, false, sinks.Garbage(a.Status, "Jarvi's")
 	case len(rows) > 1:
 		return fault("several_profiles", "Jarvi has several profiles with this externalId")
 	case len(rows) == 1:

@@ -82,12 +82,3 @@ func isID(n ledger.Node) bool {
 
 // longest is the longest wait that is taken from a header.
 const longest = time.Hour
-
-func garbage(status int) sinks.Outcome {
-	return sinks.Outcome{Verdict: sinks.Unknown, Fault: sinks.Fault{HTTP: status, Type: sinks.UnknownType, Message: "the answer is not one of Jarvi's", Sent: sinks.SentUnknown}}
-}
-
-// unsent is an outcome of no request at all.
-func unsent(v sinks.Verdict, kind, why string) sinks.Outcome {
-	return sinks.Outcome{Verdict: v, Fault: sinks.Fault{Type: kind, Message: why, Sent: sinks.SentNo}}
-}

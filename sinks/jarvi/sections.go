@@ -101,7 +101,7 @@ const mostBytes = 4_500_000
 // cannot be done; nothing was sent then.
 func (s section) attach(ctx context.Context, c sinks.Call, n ledger.Node) (request ledger.Node, early *sinks.Outcome) {
 	refuse := func(v sinks.Verdict, kind, why string) (ledger.Node, *sinks.Outcome) {
-		out := unsent(v, kind, why)
+		out := sinks.Unsent(v, kind, why)
 		return ledger.Node{}, &out
 	}
 	all, _ := n.Member(s.list)

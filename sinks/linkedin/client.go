@@ -74,7 +74,7 @@ func (p *Provider) Call(ctx context.Context, c sinks.Call) sinks.Outcome {
 	body, err := mainPatch(c)
 	switch {
 	case err != nil:
-		return mistake("the body is not one of this mapping's")
+		return sinks.Mistake("the body is not one of this mapping's")
 	case body == nil:
 		return sinks.Outcome{Verdict: sinks.Unchanged}
 	}
@@ -130,7 +130,7 @@ func (p *Provider) callItem(ctx context.Context, c sinks.Call, section string) s
 		return created(a, c)
 	}
 	if !isRef(c.Ref) {
-		return mistake("the entry's id is not one of LinkedIn's")
+		return sinks.Mistake("the entry's id is not one of LinkedIn's")
 	}
 	path += "/" + c.Ref
 	if c.Verb == sinks.VerbDelete {
@@ -140,7 +140,7 @@ func (p *Provider) callItem(ctx context.Context, c sinks.Call, section string) s
 	if c.Step != stepDelete {
 		n, err := ledger.ParseJSON(c.Body)
 		if err != nil {
-			return mistake("the body is not one of this mapping's")
+			return sinks.Mistake("the body is not one of this mapping's")
 		}
 		body = setPatch(n)
 	}
@@ -158,7 +158,7 @@ func created(a sinks.Answer, c sinks.Call) sinks.Outcome {
 	}
 	out := judge(rules, a, c)
 	if out.Verdict == sinks.Applied {
-		out = garbage(a.Status)
+		out = sinks.Garbage(a.Status, "LinkedIn's")
 		out.Fault.Message = "the answer does not say the id of the new entry"
 	}
 	return out
@@ -175,7 +175,7 @@ type request struct {
 // exchange makes one request; the outcome is there when none could be made.
 func (p *Provider) exchange(ctx context.Context, c sinks.Call, r request) (sinks.Answer, *sinks.Outcome) {
 	if !isPerson(c.Account) {
-		return sinks.Answer{}, unsent(sinks.AccountError, "no_person", noPerson)
+		return sinks.Answer{}, new(sinks.Unsent(sinks.AccountError, "no_person", noPerson))
 	}
 	target := r.url
 	if target == "" {
@@ -206,11 +206,11 @@ func (p *Provider) exchange(ctx context.Context, c sinks.Call, r request) (sinks
 func prepare(ctx context.Context, c sinks.Call, method, target string, body io.Reader) (*http.Request, *sinks.Outcome) {
 	token, ok := sinks.TokenOf(c.Credential)
 	if !ok {
-		return nil, unsent(sinks.AccountError, "bad_credential", "the credential is neither a token nor an object with access_token")
+		return nil, new(sinks.Unsent(sinks.AccountError, "bad_credential", "the credential is neither a token nor an object with access_token"))
 	}
 	req, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {
-		return nil, unsent(sinks.SinkError, "bad_base_url", "the base URL makes no request")
+		return nil, new(sinks.Unsent(sinks.SinkError, "bad_base_url", "the base URL makes no request"))
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("User-Agent", "vitae")
@@ -231,11 +231,3 @@ func (p *Provider) edit(ctx context.Context, c sinks.Call, r request) sinks.Outc
 	}
 	return judge(rules, a, c)
 }
-
-// unsent is the outcome of a call for which no request could be made.
-func unsent(v sinks.Verdict, kind, message string) *sinks.Outcome {
-	return &sinks.Outcome{Verdict: v, Fault: sinks.Fault{Type: kind, Message: message, Sent: sinks.SentNo}}
-}
-
-// mistake is the outcome of a call that build cannot have asked for.
-func mistake(message string) sinks.Outcome { return *unsent(sinks.Refused, "bad_call", message) }

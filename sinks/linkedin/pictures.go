@@ -53,14 +53,14 @@ func (p *Provider) callPicture(ctx context.Context, c sinks.Call) sinks.Outcome 
 		original, ok1 := ticketOf(c.Results[stepRegisterOriginal])
 		display, ok2 := ticketOf(c.Results[stepRegisterDisplay])
 		if !ok1 || !ok2 {
-			return *unsent(sinks.StepGone, "no_asset", "a registration came to nothing: the picture is uploaded again")
+			return sinks.Unsent(sinks.StepGone, "no_asset", "a registration came to nothing: the picture is uploaded again")
 		}
 		set := object(member("originalImage", ledger.TextNode(original.asset)), member("displayImage", ledger.TextNode(display.asset)))
 		// Pictures, and nothing else, have the operator inside the field.
 		body := object(member("patch", object(member(c.Entity, object(member("$set", set))))))
 		return p.edit(ctx, c, request{method: "PARTIAL_UPDATE", body: body.Append(nil)})
 	}
-	return mistake("a picture has no such step")
+	return sinks.Mistake("a picture has no such step")
 }
 
 // ticket is what a registration gives: an asset, and where its bytes go.
@@ -91,7 +91,7 @@ func (p *Provider) register(ctx context.Context, c sinks.Call) sinks.Outcome {
 	got, ok := registered(a.Body)
 	switch {
 	case !ok:
-		return garbage(a.Status)
+		return sinks.Garbage(a.Status, "LinkedIn's")
 	case !p.mayUpload(got.url):
 		return elsewhere(a.Status, sinks.SentYes)
 	}
@@ -116,23 +116,23 @@ func (p *Provider) upload(ctx context.Context, c sinks.Call, registration string
 	got, ok := ticketOf(c.Results[registration])
 	switch {
 	case !ok:
-		return *unsent(sinks.StepGone, "no_place", "a registration came to nothing: the picture is uploaded again")
+		return sinks.Unsent(sinks.StepGone, "no_place", "a registration came to nothing: the picture is uploaded again")
 	case !p.mayUpload(got.url):
 		return elsewhere(0, sinks.SentNo)
 	case c.File == nil:
-		return mistake("there are no files to open")
+		return sinks.Mistake("there are no files to open")
 	}
 	n, err := ledger.ParseJSON(c.Body)
 	reference, _ := n.Member("file")
 	if err != nil || reference.Kind != ledger.NodeString {
-		return mistake("the body does not name a file")
+		return sinks.Mistake("the body does not name a file")
 	}
 	file, err := c.File(ctx, reference.Text)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrErased):
-		return *unsent(sinks.Refused, "no_file", "the picture's file is not there")
+		return sinks.Unsent(sinks.Refused, "no_file", "the picture's file is not there")
 	case err != nil:
-		return *unsent(sinks.NotSent, "no_file", "the picture's file could not be opened")
+		return sinks.Unsent(sinks.NotSent, "no_file", "the picture's file could not be opened")
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	content := sinks.NewWhole(file)

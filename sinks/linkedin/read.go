@@ -14,7 +14,7 @@ import (
 // without a request: LinkedIn makes them anew, so they cannot be compared.
 func (p *Provider) Read(ctx context.Context, c sinks.Call) (sinks.Reading, sinks.Outcome) {
 	if pictureOf(c.Entity) != "" {
-		return sinks.Reading{}, *unsent(sinks.Unknown, "unreadable", "a picture cannot be compared with what was sent")
+		return sinks.Reading{}, sinks.Unsent(sinks.Unknown, "unreadable", "a picture cannot be compared with what was sent")
 	}
 	names := c.Fields
 	if sectionOf(c.Entity) != nil {
@@ -49,7 +49,7 @@ func (p *Provider) List(ctx context.Context, c sinks.Call) ([]sinks.Listed, sink
 	section, _ := sinks.SplitEntity(c.Entity)
 	s := sectionOf(section)
 	if s == nil {
-		return nil, mistake("there is no such section")
+		return nil, sinks.Mistake("there is no such section")
 	}
 	n, out := p.get(ctx, c, []string{"id", s.name})
 	if out.Verdict != sinks.Applied {
@@ -58,7 +58,7 @@ func (p *Provider) List(ctx context.Context, c sinks.Call) ([]sinks.Listed, sink
 	_, named := n.Member("id")
 	items, ok := listed(s, n)
 	if !named || !ok {
-		return nil, garbage(http.StatusOK)
+		return nil, sinks.Garbage(http.StatusOK, "LinkedIn's")
 	}
 	return items, out
 }
@@ -79,10 +79,10 @@ func (p *Provider) get(ctx context.Context, c sinks.Call, names []string) (n led
 	}
 	n, err := ledger.ParseJSON(a.Body)
 	if err != nil || n.Kind != ledger.NodeObject {
-		return n, garbage(a.Status)
+		return n, sinks.Garbage(a.Status, "LinkedIn's")
 	}
 	if id, ok := n.Member("id"); ok && id.Text != c.Account {
-		return n, garbage(a.Status) // somebody else's
+		return n, sinks.Garbage(a.Status, "LinkedIn's") // somebody else's
 	}
 	return n, out
 }

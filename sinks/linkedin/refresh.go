@@ -27,7 +27,7 @@ func (p *Provider) Refresh(ctx context.Context, credential []byte) (fresh []byte
 	for _, name := range []string{"refresh_token", "client_id", "client_secret"} {
 		v, _ := n.Member(name)
 		if err != nil || v.Kind != ledger.NodeString || v.Text == "" {
-			return nil, *unsent(sinks.AccountError, "not_renewable", "the credential cannot be renewed: it needs refresh_token, client_id and client_secret")
+			return nil, sinks.Unsent(sinks.AccountError, "not_renewable", "the credential cannot be renewed: it needs refresh_token, client_id and client_secret")
 		}
 		form.Set(name, v.Text)
 	}
@@ -37,7 +37,7 @@ func (p *Provider) Refresh(ctx context.Context, credential []byte) (fresh []byte
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/oauth/v2/accessToken", strings.NewReader(form.Encode()))
 	if err != nil {
-		return nil, *unsent(sinks.SinkError, "bad_base_url", "the base URL makes no request")
+		return nil, sinks.Unsent(sinks.SinkError, "bad_base_url", "the base URL makes no request")
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Accept", "application/json")
@@ -48,7 +48,7 @@ func (p *Provider) Refresh(ctx context.Context, credential []byte) (fresh []byte
 	}
 	fresh, ok := sinks.RenewToken(n, a.Body)
 	if !ok {
-		return nil, garbage(a.Status)
+		return nil, sinks.Garbage(a.Status, "LinkedIn's")
 	}
 	return fresh, out
 }

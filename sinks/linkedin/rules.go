@@ -90,7 +90,7 @@ func judge(t sinks.Table, a sinks.Answer, c sinks.Call) sinks.Outcome {
 	if good && a.Err == nil {
 		if len(strings.TrimSpace(string(a.Body))) > 0 {
 			if n, err := ledger.ParseJSON(a.Body); err != nil || n.Kind != ledger.NodeObject {
-				return garbage(a.Status)
+				return sinks.Garbage(a.Status, "LinkedIn's")
 			}
 		}
 		return sinks.Outcome{Verdict: sinks.Applied}
@@ -102,11 +102,6 @@ func judge(t sinks.Table, a sinks.Answer, c sinks.Call) sinks.Outcome {
 		}
 	}
 	return out
-}
-
-func garbage(status int) sinks.Outcome {
-	return sinks.Outcome{Verdict: sinks.Unknown,
-		Fault: sinks.Fault{HTTP: status, Type: sinks.UnknownType, Message: "the answer is not one of LinkedIn's", Sent: sinks.SentUnknown}}
 }
 
 // kindOf reads LinkedIn's own code out of an error, or the word of an OAuth error. An

@@ -67,31 +67,26 @@ func (p *Provider) Call(ctx context.Context, c sinks.Call) sinks.Outcome {
 		return p.callProfile(ctx, c)
 	case isSection && item != "" && c.Verb == sinks.VerbCreate:
 		if c.Body == nil {
-			return mistake("there is no item in the body")
+			return sinks.Mistake("there is no item in the body")
 		}
 		return p.create(ctx, s, c)
 	case isSection && item != "" && c.Ref != "" && c.Verb == sinks.VerbUpdate:
 		body, err := s.compose(c.Body, c.Clears)
 		if err != nil || c.Body == nil {
-			return mistake("there is no item in the body")
+			return sinks.Mistake("there is no item in the body")
 		}
 		return p.change(ctx, request{http.MethodPatch, s.path + "/" + url.PathEscape(c.Ref), body}, c)
 	case isSection && item != "" && c.Ref != "" && c.Verb == sinks.VerbDelete:
 		return p.change(ctx, request{http.MethodDelete, s.path + "/" + url.PathEscape(c.Ref), nil}, c)
 	}
-	return mistake("there is no such call at Mokaru")
-}
-
-// mistake is a call that cannot be made, of our own fault.
-func mistake(why string) sinks.Outcome {
-	return sinks.Outcome{Verdict: sinks.Refused, Fault: sinks.Fault{Type: "bad_call", Message: why, Sent: sinks.SentNo}}
+	return sinks.Mistake("there is no such call at Mokaru")
 }
 
 func (p *Provider) callProfile(ctx context.Context, c sinks.Call) sinks.Outcome {
 	body, err := compose(c.Body, c.Clears)
 	switch {
 	case err != nil:
-		return mistake("the body is not a profile")
+		return sinks.Mistake("the body is not a profile")
 	case body == nil:
 		// Nothing is left that Mokaru could be told: it cannot clear what is gone.
 		return sinks.Outcome{Verdict: sinks.Unchanged}
@@ -117,7 +112,7 @@ func (p *Provider) create(ctx context.Context, s section, c sinks.Call) sinks.Ou
 	}
 	ref, ok := created(a.Body)
 	if !ok {
-		out.Verdict, out.Fault = sinks.Unknown, garbage(a.Status)
+		out.Verdict, out.Fault = sinks.Unknown, sinks.Garbage(a.Status, "Mokaru's").Fault
 		return out
 	}
 	out.Ref = ref
@@ -128,7 +123,7 @@ func (p *Provider) create(ctx context.Context, s section, c sinks.Call) sinks.Ou
 // own to be read.
 func (p *Provider) Read(ctx context.Context, c sinks.Call) (sinks.Reading, sinks.Outcome) {
 	if c.Entity != Entity {
-		return sinks.Reading{}, mistake("there is nothing to be read of that")
+		return sinks.Reading{}, sinks.Mistake("there is nothing to be read of that")
 	}
 	c.Ref = ""
 	a, out := p.exchange(ctx, request{http.MethodGet, "/v1/profile", nil}, c)
@@ -137,7 +132,7 @@ func (p *Provider) Read(ctx context.Context, c sinks.Call) (sinks.Reading, sinks
 	}
 	reading, ok := parseProfile(a.Body, c.Fields)
 	if !ok {
-		out.Verdict, out.Fault = sinks.Unknown, garbage(a.Status)
+		out.Verdict, out.Fault = sinks.Unknown, sinks.Garbage(a.Status, "Mokaru's").Fault
 	}
 	return reading, out
 }
@@ -152,7 +147,7 @@ const mostPages = 50
 func (p *Provider) List(ctx context.Context, c sinks.Call) ([]sinks.Listed, sinks.Outcome) {
 	s, ok := sectionOf(c.Entity)
 	if !ok {
-		return nil, mistake("there is no such list at Mokaru")
+		return nil, sinks.Mistake("there is no such list at Mokaru")
 	}
 	c.Ref = "" // a 404 is not about the item that the lane stands for
 	list, seen, total := []sinks.Listed{}, map[string]bool{}, -1
@@ -165,7 +160,7 @@ func (p *Provider) List(ctx context.Context, c sinks.Call) ([]sinks.Listed, sink
 		}
 		got, ok := s.parsePage(a.Body)
 		if !ok {
-			out.Verdict, out.Fault = sinks.Unknown, garbage(a.Status)
+			out.Verdict, out.Fault = sinks.Unknown, sinks.Garbage(a.Status, "Mokaru's").Fault
 			return nil, out
 		}
 		fresh := got.items
@@ -252,7 +247,7 @@ func succeeded(body []byte) (ledger.Node, bool) {
 func acknowledged(body []byte) (sinks.Verdict, sinks.Fault) {
 	n, ok := succeeded(body)
 	if !ok {
-		return sinks.Unknown, garbage(http.StatusOK)
+		return sinks.Unknown, sinks.Garbage(http.StatusOK, "Mokaru's").Fault
 	}
 	if updated, ok := n.Member("updated"); ok && updated.Kind == ledger.NodeBool && !updated.Bool {
 		return sinks.Unchanged, sinks.Fault{}
@@ -278,8 +273,4 @@ func parseProfile(body []byte, fields []string) (out sinks.Reading, ok bool) {
 		return sinks.Reading{}, false
 	}
 	return sinks.Reading{Echo: echo(data, fields)}, true
-}
-
-func garbage(status int) sinks.Fault {
-	return sinks.Fault{HTTP: status, Type: sinks.UnknownType, Message: "the answer is not one of Mokaru's", Sent: sinks.SentUnknown}
 }

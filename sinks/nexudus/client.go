@@ -72,11 +72,11 @@ func (*Provider) Rate() sinks.Rate { return sinks.Rate{PerMinute: 30, Burst: 5} 
 // not known.
 func (p *Provider) Call(ctx context.Context, c sinks.Call) sinks.Outcome {
 	if c.Entity != Entity || c.Verb != sinks.VerbSet {
-		return unsent(sinks.Refused, "bad_call", "there is no such call at the portal")
+		return sinks.Unsent(sinks.Refused, "bad_call", "there is no such call at the portal")
 	}
 	body, err := parseBody(c.Body)
 	if err != nil {
-		return unsent(sinks.Refused, "bad_call", "the body is not a profile")
+		return sinks.Unsent(sinks.Refused, "bad_call", "the body is not a profile")
 	}
 	if compose(body, c.Clears, nil) == nil {
 		// Nothing is left that the portal could be told: it cannot clear what is gone.
@@ -131,7 +131,7 @@ func (p *Provider) numberOf(ctx context.Context, name, typed string, attempt sin
 	}
 	id, ok := resolve(list, typed)
 	if !ok {
-		return "", unsent(sinks.Refused, "unknown_country", "the portal's list has no country of this name or ISO code: change "+countryFields[name]+", or clear it")
+		return "", sinks.Unsent(sinks.Refused, "unknown_country", "the portal's list has no country of this name or ISO code: change "+countryFields[name]+", or clear it")
 	}
 	return id, out
 }
@@ -203,13 +203,13 @@ func (p *Provider) guard(ctx context.Context, token string, attempt sinks.ID) si
 		return out
 	}
 	if ctx.Err() != nil {
-		return unsent(sinks.NotSent, sinks.TypeNoAnswer, "the active profile was not shown in time, and no edit was sent")
+		return sinks.Unsent(sinks.NotSent, sinks.TypeNoAnswer, "the active profile was not shown in time, and no edit was sent")
 	}
 	return sinks.Outcome{Verdict: sinks.Applied}
 }
 
 func another(sent sinks.Sent) sinks.Outcome {
-	out := unsent(sinks.AccountError, "another_profile",
+	out := sinks.Unsent(sinks.AccountError, "another_profile",
 		"another coworker's profile is active in the portal: make the right one active again and resume, or set the connection with a new token")
 	out.Fault.Sent = sent
 	return out
@@ -255,7 +255,7 @@ func parseProfile(body []byte) (n ledger.Node, ok bool) {
 // profile is an account error: nothing is compared with it.
 func (p *Provider) Read(ctx context.Context, c sinks.Call) (sinks.Reading, sinks.Outcome) {
 	if c.Entity != Entity {
-		return sinks.Reading{}, unsent(sinks.Refused, "bad_call", "there is nothing to be read of that")
+		return sinks.Reading{}, sinks.Unsent(sinks.Refused, "bad_call", "there is nothing to be read of that")
 	}
 	token, ok := sinks.TokenOf(c.Credential)
 	if !ok {
@@ -305,7 +305,7 @@ type request struct {
 func (p *Provider) exchange(ctx context.Context, r request, token string, attempt sinks.ID) (a sinks.Answer, early *sinks.Outcome) {
 	req, err := http.NewRequestWithContext(ctx, r.method, p.base+r.path, bytes.NewReader(r.body))
 	if err != nil {
-		out := unsent(sinks.SinkError, "bad_base_url", "the base URL makes no request")
+		out := sinks.Unsent(sinks.SinkError, "bad_base_url", "the base URL makes no request")
 		return a, &out
 	}
 	if r.body == nil {
@@ -324,11 +324,6 @@ func (p *Provider) exchange(ctx context.Context, r request, token string, attemp
 	return sinks.Exchange(ctx, p.http, req), nil
 }
 
-// unsent is an outcome of no request at all.
-func unsent(v sinks.Verdict, kind, why string) sinks.Outcome {
-	return sinks.Outcome{Verdict: v, Fault: sinks.Fault{Type: kind, Message: why, Sent: sinks.SentNo}}
-}
-
 func badCredential() sinks.Outcome {
-	return unsent(sinks.AccountError, "bad_credential", "the credential is not a customer's token")
+	return sinks.Unsent(sinks.AccountError, "bad_credential", "the credential is not a customer's token")
 }

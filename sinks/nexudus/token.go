@@ -36,10 +36,10 @@ func (p *Provider) Refresh(ctx context.Context, credential []byte) (fresh []byte
 	n, err := ledger.ParseJSON(credential)
 	refresh, _ := n.Member("refresh_token")
 	if err != nil || refresh.Kind != ledger.NodeString || refresh.Text == "" {
-		return nil, unsent(sinks.AccountError, "not_renewable", "the credential cannot be renewed: it has no refresh_token")
+		return nil, sinks.Unsent(sinks.AccountError, "not_renewable", "the credential cannot be renewed: it has no refresh_token")
 	}
 	if p.seen.stillNew(credential) {
-		return nil, unsent(sinks.AccountError, "not_renewable", "the portal does not take the token that it has just renewed")
+		return nil, sinks.Unsent(sinks.AccountError, "not_renewable", "the portal does not take the token that it has just renewed")
 	}
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh.Text}}
 	a, early := p.exchange(ctx, request{http.MethodPost, "/api/token", "application/x-www-form-urlencoded", []byte(form.Encode())}, "", sinks.ID{})

@@ -82,18 +82,18 @@ func (p *Provider) Call(ctx context.Context, c sinks.Call) sinks.Outcome {
 			return sinks.Outcome{Verdict: sinks.Unchanged}
 		}
 	case item == "" || !isSection || len(c.Body) == 0:
-		return mistake("there is no such call at PostPress")
+		return sinks.Mistake("there is no such call at PostPress")
 	case c.Verb == sinks.VerbCreate:
 		c.Ref = ""
 		head = []pair{announcement(name, c.Step == stepAnnounce)}
 	case c.Verb == sinks.VerbUpdate && isRef(c.Ref): // an id alone makes it an edit
 		head = []pair{{name: name + "[id]", value: c.Ref}, announcement(name, false)}
 	default:
-		return mistake("there is no such call at PostPress")
+		return sinks.Mistake("there is no such call at PostPress")
 	}
 	pairs, err := decode(c.Body)
 	if err != nil {
-		return mistake("the body is not one of this mapping's")
+		return sinks.Mistake("the body is not one of this mapping's")
 	}
 	return p.edit(ctx, c, append(head, pairs...))
 }
@@ -117,9 +117,9 @@ func (p *Provider) edit(ctx context.Context, c sinks.Call, pairs []pair) sinks.O
 	})
 	switch {
 	case errors.Is(err, ledger.ErrNotFound), errors.Is(err, ledger.ErrErased):
-		return unsent(sinks.Refused, "no_file", "a file is not there")
+		return sinks.Unsent(sinks.Refused, "no_file", "a file is not there")
 	case err != nil:
-		return unsent(sinks.NotSent, "no_file", "a file could not be opened")
+		return sinks.Unsent(sinks.NotSent, "no_file", "a file could not be opened")
 	}
 	defer func() { _ = f.Close() }() // it was only read
 	req, out := p.prepare(ctx, c, http.MethodPatch, "/users/me/edit", f)
@@ -136,7 +136,7 @@ func (p *Provider) edit(ctx context.Context, c sinks.Call, pairs []pair) sinks.O
 	case a.Err != nil || a.Status != http.StatusOK:
 		return judge(a, c, time.Now())
 	case !edited(a.Body):
-		return garbage(a.Status)
+		return sinks.Garbage(a.Status, "PostPress's")
 	}
 	return sinks.Outcome{Verdict: sinks.Applied}
 }
@@ -148,7 +148,7 @@ func (p *Provider) List(ctx context.Context, c sinks.Call) ([]sinks.Listed, sink
 	s, ok := sectionOf(name)
 	switch {
 	case !ok:
-		return nil, mistake("there is no such list at PostPress")
+		return nil, sinks.Mistake("there is no such list at PostPress")
 	case !isRef(c.Account):
 		return nil, noAccount()
 	}
@@ -159,7 +159,7 @@ func (p *Provider) List(ctx context.Context, c sinks.Call) ([]sinks.Listed, sink
 	}
 	person, ok := ownerOf(a.Body)
 	if !ok {
-		return nil, garbage(a.Status)
+		return nil, sinks.Garbage(a.Status, "PostPress's")
 	}
 	// One section by its name: a list of several has no agreed form in a query.
 	account.Set("linkedin_sections", s.name)
@@ -179,7 +179,7 @@ func (p *Provider) List(ctx context.Context, c sinks.Call) ([]sinks.Listed, sink
 		fault.Type, fault.Message = "no_ids", "PostPress lists entries of "+s.name+" without ids: none can be told from another or edited"
 		return nil, sinks.Outcome{Verdict: sinks.Refused, Fault: fault}
 	}
-	return nil, garbage(a.Status)
+	return nil, sinks.Garbage(a.Status, "PostPress's")
 }
 
 // get makes one request that reads. The outcome is Applied when the answer is good and
@@ -202,11 +202,11 @@ func (p *Provider) get(ctx context.Context, c sinks.Call, path string) (sinks.An
 func (p *Provider) prepare(ctx context.Context, c sinks.Call, method, path string, body io.Reader) (*http.Request, sinks.Outcome) {
 	key := string(bytes.TrimSpace(c.Credential))
 	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, unsent(sinks.AccountError, "bad_credential", "the credential is not an API key of PostPress's")
+		return nil, sinks.Unsent(sinks.AccountError, "bad_credential", "the credential is not an API key of PostPress's")
 	}
 	req, err := http.NewRequestWithContext(ctx, method, p.base+path, body)
 	if err != nil {
-		return nil, unsent(sinks.SinkError, "bad_base_url", "the base URL makes no request")
+		return nil, sinks.Unsent(sinks.SinkError, "bad_base_url", "the base URL makes no request")
 	}
 	req.Header.Set("X-API-KEY", key)
 	req.Header.Set("Accept", "application/json")
@@ -220,19 +220,6 @@ func (p *Provider) prepare(ctx context.Context, c sinks.Call, method, path strin
 	return req, sinks.Outcome{}
 }
 
-// unsent is the outcome of a call for which no request could be made.
-func unsent(v sinks.Verdict, kind, message string) sinks.Outcome {
-	return sinks.Outcome{Verdict: v, Fault: sinks.Fault{Type: kind, Message: message, Sent: sinks.SentNo}}
-}
-
-// mistake is the outcome of a call that build cannot have asked for.
-func mistake(message string) sinks.Outcome { return unsent(sinks.Refused, "bad_call", message) }
-
 func noAccount() sinks.Outcome {
-	return unsent(sinks.AccountError, "no_account", "the connection names no account of PostPress's")
-}
-
-func garbage(status int) sinks.Outcome {
-	return sinks.Outcome{Verdict: sinks.Unknown,
-		Fault: sinks.Fault{HTTP: status, Type: sinks.UnknownType, Message: "the answer is not one of PostPress's", Sent: sinks.SentUnknown}}
+	return sinks.Unsent(sinks.AccountError, "no_account", "the connection names no account of PostPress's")
 }
