@@ -354,6 +354,11 @@ func TestReadLinkedIn(t *testing.T) {
 	if bytes.Contains(got, []byte("secret")) {
 		t.Error("a message was read")
 	}
+	twice, err := ReadLinkedIn(archive(t, map[string]string{"Profile.csv": "First Name,Twitter Handles\nAda,\"[a,b]\"\nEve,\n"}))
+	check0(t, err)
+	if patch, _ := bodies(t, twice, read(t, []byte(`{}`)), Merge); patch["firstName"] != "Ada" || patch["twitter"] != "a" || len(twice.NotKept) != 2 {
+		t.Errorf("said twice: %v, %+v", patch, twice.NotKept)
+	}
 	for name, bad := range map[string][]byte{"nothing": nil, "text": []byte("First Name\n"), "cut": file[:len(file)-30], "other": archive(t, map[string]string{"a.csv": "b"})} {
 		var refusal *ledger.Refusal
 		if _, err := ReadLinkedIn(bad); !errors.As(err, &refusal) {

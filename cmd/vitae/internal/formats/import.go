@@ -39,10 +39,16 @@ type item struct {
 	ongoing bool // it has a beginning and no end
 }
 
+// set takes a scalar. The first one of a field counts.
 func (im *Import) set(field, from string, v any) {
-	if v != nil && v != "" {
-		im.values = append(im.values, value{field, v, from})
+	if v == nil || v == "" {
+		return
 	}
+	if slices.ContainsFunc(im.values, func(o value) bool { return o.field == field }) {
+		im.skip(from, "a profile has one; the first is taken")
+		return
+	}
+	im.values = append(im.values, value{field, v, from})
 }
 
 func (im *Import) add(field string, it item) {

@@ -108,11 +108,7 @@ func profileRow(im *Import, r *row) {
 			im.set("province", at, strings.Join(place[1:last], ", "))
 		}
 	}
-	for i, handle := range bracketed(r.text("Twitter Handles")) {
-		if i > 0 {
-			im.skip(r.at+" Twitter Handles", "a profile has one; the first is taken")
-			break
-		}
+	for _, handle := range bracketed(r.text("Twitter Handles")) {
 		im.set("twitter", r.at+" Twitter Handles", handle)
 	}
 	taken := map[string]bool{}
